@@ -1,0 +1,100 @@
+//! Control records: every change of anything that a rule, the decoder or the workflow reads.
+
+use crate::{Carrier, Command, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId};
+
+/// One change. The stream of them is the only way anything changes (decision D1).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A carrier exists, or is described anew.
+    CarrierPut(Carrier),
+    /// A vehicle exists, or is described anew.
+    VehiclePut(Vehicle),
+    /// A terminal exists, or is described anew. Its bindings are untouched.
+    TerminalPut {
+        /// Which terminal.
+        terminal: TerminalId,
+        /// Manufacturer id (制造商ID) as registered.
+        maker: String,
+        /// Model (终端型号) as registered.
+        model: String,
+        /// Terminal id (终端ID) as registered.
+        device: String,
+    },
+    /// From `from` on, what the terminal reports is about this vehicle.
+    Bind {
+        /// Which terminal.
+        terminal: TerminalId,
+        /// Which vehicle.
+        vehicle: VehicleId,
+        /// Event time from which it holds; [`Timestamp::MIN`] for a terminal's first binding.
+        from: Timestamp,
+    },
+    /// The terminal's codes become void (a new epoch), and it may not speak until it is admitted again.
+    Revoke {
+        /// Which terminal.
+        terminal: TerminalId,
+    },
+    /// A zone in a new revision.
+    ZonePut(Zone),
+    /// A zone is withdrawn from the record's instant on.
+    ZoneDelete {
+        /// Which zone.
+        id: ZoneId,
+    },
+    /// A command to a terminal is requested.
+    CommandRequest(Command),
+    /// A value that rules or effects read.
+    SettingPut {
+        /// Its name.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Somebody did or read something that must be on record.
+    Audit {
+        /// What was done.
+        action: String,
+        /// On what.
+        subject: String,
+        /// Details, plain text.
+        detail: String,
+    },
+    /// From here on facts are judged by this revision of the rules.
+    RuleRevision {
+        /// The revision.
+        revision: u32,
+    },
+}
+
+impl Change {
+    /// A short name, for audit lists and logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CarrierPut(_) => "carrier_put",
+            Self::VehiclePut(_) => "vehicle_put",
+            Self::TerminalPut { .. } => "terminal_put",
+            Self::Bind { .. } => "bind",
+            Self::Revoke { .. } => "revoke",
+            Self::ZonePut(_) => "zone_put",
+            Self::ZoneDelete { .. } => "zone_delete",
+            Self::CommandRequest(_) => "command_request",
+            Self::SettingPut { .. } => "setting_put",
+            Self::Audit { .. } => "audit",
+            Self::RuleRevision { .. } => "rule_revision",
+        }
+    }
+}
+
+/// A change as it lies in the control stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlRecord {
+    /// Its number in the control stream, from 1, without gaps.
+    pub seq: u64,
+    /// When it was recorded; never decreasing.
+    pub recorded_at: Timestamp,
+    /// Who did it: a user name, or `system`.
+    pub actor: String,
+    /// What changed.
+    pub change: Change,
+}

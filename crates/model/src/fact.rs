@@ -1,0 +1,140 @@
+//! Facts: what judgement computed. The same set of fixes and control records gives the same facts in every replay.
+
+use crate::{FactId, RecordRef, Timestamp, VehicleId, ZoneId};
+
+/// Revision of the rules and the decoder in this binary. A binary that judges differently raises it.
+pub const RULE_REVISION: u32 = 1;
+
+/// What a fact says: a visit of a zone, or a violation with its code (domain reference, V01..V25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactKind(u16);
+
+impl FactKind {
+    /// A stay in a zone, of whatever kind (区域停留).
+    pub const VISIT: Self = Self(0);
+    /// Entered a forbidden zone (进入禁行区), V06.
+    pub const V06: Self = Self(6);
+
+    /// The kind kept under that number.
+    #[must_use]
+    pub const fn from_number(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// The number under which the kind is kept: 0 a visit, n the violation Vn.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// Whether people work on it as a case.
+    #[must_use]
+    pub const fn is_violation(self) -> bool {
+        self.0 != 0
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if name == "visit" {
+            return Some(Self::VISIT);
+        }
+        let number: u16 = name.strip_prefix('V')?.parse().ok()?;
+        (1..=25).contains(&number).then_some(Self(number))
+    }
+}
+
+/// `visit` or `V06`.
+impl std::fmt::Display for FactKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_violation() { write!(f, "V{:02}", self.0) } else { f.write_str("visit") }
+    }
+}
+
+/// How sure a fact is, per mille, so that machines agree on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Confidence(pub u16);
+
+impl Confidence {
+    /// As sure as a fact gets.
+    pub const FULL: Self = Self(1000);
+
+    /// As a fraction, 0 to 1.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
+}
+
+/// What was measured about a stay. Integers, so that machines agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Measures {
+    /// Judged fixes inside.
+    pub fixes_inside: u32,
+    /// Way inside, metres.
+    pub length_m: u32,
+    /// Greatest speed inside, 0.1 km/h.
+    pub speed_max_dkmh: u32,
+    /// Where it began: longitude, 1e-7 degree.
+    pub start_lon_e7: i32,
+    /// Where it began: latitude, 1e-7 degree.
+    pub start_lat_e7: i32,
+    /// Where it ended, or was last seen: longitude, 1e-7 degree.
+    pub end_lon_e7: i32,
+    /// Where it ended, or was last seen: latitude, 1e-7 degree.
+    pub end_lat_e7: i32,
+    /// Greatest depth inside, metres from the edge.
+    pub depth_max_m: u32,
+}
+
+/// One fact in one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Deterministic identity: hash of (vehicle, kind, zone, start).
+    pub id: FactId,
+    /// From 1; a later judgement that finds it different makes the next one, and the old one stays readable.
+    pub revision: u32,
+    /// What it says.
+    pub kind: FactKind,
+    /// About whom.
+    pub vehicle: VehicleId,
+    /// In which zone.
+    pub zone: ZoneId,
+    /// By which revision of the zone.
+    pub zone_revision: u32,
+    /// When it began: an interpolated instant.
+    pub started_at: Timestamp,
+    /// When it ended; `None` while it lasts.
+    pub ended_at: Option<Timestamp>,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Whether it rests on a fix that came after one of later event time had been judged (补传).
+    pub detected_late: bool,
+    /// By which revision of the rules.
+    pub rule_revision: u32,
+    /// What was measured.
+    pub measures: Measures,
+    /// The records that it rests on: the fixes around the entry, inside, and around the exit; bounded.
+    pub evidence: Vec<RecordRef>,
+}
+
+impl Fact {
+    /// How many references a fact carries at most.
+    pub const EVIDENCE_MAX: usize = 32;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_names() {
+        for (kind, name) in [(FactKind::VISIT, "visit"), (FactKind::V06, "V06")] {
+            assert_eq!(kind.to_string(), name);
+            assert_eq!(FactKind::from_name(name), Some(kind));
+        }
+        for bad in ["V26", "V0", "v06", "", "visits"] {
+            assert_eq!(FactKind::from_name(bad), None, "{bad}");
+        }
+    }
+}

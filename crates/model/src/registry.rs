@@ -1,0 +1,418 @@
+//! The registry: carriers, vehicles, terminals with their dated bindings, zones and settings, as a fold over the
+//! control stream. Cloning it is cheap (the maps share their structure), so a lane holds the registry that was in
+//! force at its place in the journal while the next one is being made.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use crate::{
+    CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Plate, Scope, TerminalId, Timestamp,
+    VehicleId, Zone, ZoneId,
+};
+
+/// A carrier (承运人).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carrier {
+    /// Which carrier.
+    pub id: CarrierId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A vehicle (车辆).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vehicle {
+    /// Which vehicle.
+    pub id: VehicleId,
+    /// Its plate; `None` for a vehicle that registered without one.
+    pub plate: Option<Plate>,
+    /// Who runs it.
+    pub carrier: Option<CarrierId>,
+}
+
+/// From when on a terminal speaks for a vehicle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Event time from which it holds, until the next one.
+    pub from: Timestamp,
+    /// The vehicle.
+    pub vehicle: VehicleId,
+}
+
+/// A terminal (终端) and what it speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Which terminal.
+    pub id: TerminalId,
+    /// Manufacturer id (制造商ID).
+    pub maker: String,
+    /// Model (终端型号).
+    pub model: String,
+    /// Terminal id (终端ID).
+    pub device: String,
+    /// Raised when its codes are revoked; part of the authentication code.
+    pub epoch: u32,
+    /// Whether it may speak.
+    pub admitted: bool,
+    /// By `from`, ascending.
+    pub bindings: Vec<Binding>,
+}
+
+impl Terminal {
+    /// Whose position a report of that event time is.
+    #[must_use]
+    pub fn vehicle_at(&self, time: Timestamp) -> Option<VehicleId> {
+        self.bindings.iter().rev().find(|binding| binding.from <= time).map(|binding| binding.vehicle)
+    }
+
+    /// Whom it speaks for now.
+    #[must_use]
+    pub fn vehicle(&self) -> Option<VehicleId> {
+        self.bindings.last().map(|binding| binding.vehicle)
+    }
+}
+
+/// A zone's revisions with the instants from which they govern; `None` for a withdrawal.
+type ZoneHistory = Vec<(Timestamp, Option<Arc<Zone>>)>;
+
+/// Everything that was recorded, as of one place in the control stream.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    seq: u64,
+    recorded_at: Timestamp,
+    carriers: OrdMap<CarrierId, Arc<Carrier>>,
+    carrier_names: OrdMap<String, CarrierId>,
+    vehicles: OrdMap<VehicleId, Arc<Vehicle>>,
+    plates: OrdMap<Plate, VehicleId>,
+    terminals: OrdMap<TerminalId, Arc<Terminal>>,
+    vehicle_terminal: OrdMap<VehicleId, TerminalId>,
+    zones: OrdMap<ZoneId, Arc<ZoneHistory>>,
+    zones_seq: u64,
+    effects: OrdMap<EffectId, CommandId>,
+    settings: OrdMap<String, String>,
+    rule_revision: u32,
+}
+
+impl Registry {
+    /// Takes in the next record. Records come in order, each once; an older one changes nothing.
+    pub fn apply(&mut self, record: &ControlRecord) {
+        if record.seq <= self.seq {
+            return;
+        }
+        self.seq = record.seq;
+        self.recorded_at = record.recorded_at;
+        match &record.change {
+            Change::CarrierPut(carrier) => self.put_carrier(carrier),
+            Change::VehiclePut(vehicle) => self.put_vehicle(vehicle),
+            Change::TerminalPut { terminal, maker, model, device } => {
+                let entry = self.terminal_mut(*terminal);
+                entry.maker.clone_from(maker);
+                entry.model.clone_from(model);
+                entry.device.clone_from(device);
+                entry.admitted = true;
+            }
+            Change::Bind { terminal, vehicle, from } => self.bind(*terminal, *vehicle, *from),
+            Change::Revoke { terminal } => {
+                let entry = self.terminal_mut(*terminal);
+                entry.epoch += 1;
+                entry.admitted = false;
+            }
+            Change::ZonePut(zone) => self.put_zone(zone, record),
+            Change::ZoneDelete { id } => self.delete_zone(*id, record),
+            Change::CommandRequest(command) => {
+                if let CommandOrigin::Effect(effect) = command.origin {
+                    self.effects.insert(effect, command.id);
+                }
+            }
+            Change::SettingPut { key, value } => {
+                self.settings.insert(key.clone(), value.clone());
+            }
+            Change::Audit { .. } => {}
+            Change::RuleRevision { revision } => self.rule_revision = *revision,
+        }
+    }
+
+    fn put_carrier(&mut self, carrier: &Carrier) {
+        if let Some(old) = self.carriers.get(&carrier.id) {
+            self.carrier_names.remove(&old.name);
+        }
+        self.carrier_names.insert(carrier.name.clone(), carrier.id);
+        self.carriers.insert(carrier.id, Arc::new(carrier.clone()));
+    }
+
+    fn put_vehicle(&mut self, vehicle: &Vehicle) {
+        if let Some(plate) = self.vehicles.get(&vehicle.id).and_then(|old| old.plate.clone()) {
+            self.plates.remove(&plate);
+        }
+        if let Some(plate) = &vehicle.plate {
+            self.plates.insert(plate.clone(), vehicle.id);
+        }
+        self.vehicles.insert(vehicle.id, Arc::new(vehicle.clone()));
+    }
+
+    fn terminal_mut(&mut self, id: TerminalId) -> &mut Terminal {
+        let entry = self.terminals.entry(id).or_insert_with(|| {
+            Arc::new(Terminal {
+                id,
+                maker: String::new(),
+                model: String::new(),
+                device: String::new(),
+                epoch: 0,
+                admitted: false,
+                bindings: Vec::new(),
+            })
+        });
+        Arc::make_mut(entry)
+    }
+
+    fn bind(&mut self, terminal: TerminalId, vehicle: VehicleId, from: Timestamp) {
+        let entry = self.terminal_mut(terminal);
+        let previous = entry.vehicle();
+        entry.bindings.retain(|binding| binding.from < from);
+        entry.bindings.push(Binding { from, vehicle });
+        if let Some(previous) = previous.filter(|p| self.vehicle_terminal.get(p) == Some(&terminal)) {
+            self.vehicle_terminal.remove(&previous);
+        }
+        self.vehicle_terminal.insert(vehicle, terminal);
+    }
+
+    fn put_zone(&mut self, zone: &Zone, record: &ControlRecord) {
+        let mut zone = zone.clone();
+        zone.recorded_at = record.recorded_at;
+        let from = zone.valid_from.unwrap_or(record.recorded_at);
+        let history = Arc::make_mut(self.zones.entry(zone.id).or_default());
+        history.push((from, Some(Arc::new(zone))));
+        self.zones_seq = record.seq;
+    }
+
+    fn delete_zone(&mut self, id: ZoneId, record: &ControlRecord) {
+        if let Some(history) = self.zones.get_mut(&id) {
+            Arc::make_mut(history).push((record.recorded_at, None));
+            self.zones_seq = record.seq;
+        }
+    }
+
+    /// The number of the last control record taken in; 0 for none.
+    #[must_use]
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// When the last control record was recorded.
+    #[must_use]
+    pub const fn recorded_at(&self) -> Timestamp {
+        self.recorded_at
+    }
+
+    /// The number of the last control record that touched a zone: the index of zones is rebuilt when it moves.
+    #[must_use]
+    pub const fn zones_seq(&self) -> u64 {
+        self.zones_seq
+    }
+
+    /// The revision of the rules that is in force; 0 when none was recorded yet.
+    #[must_use]
+    pub const fn rule_revision(&self) -> u32 {
+        self.rule_revision
+    }
+
+    /// A carrier by id.
+    #[must_use]
+    pub fn carrier(&self, id: CarrierId) -> Option<&Arc<Carrier>> {
+        self.carriers.get(&id)
+    }
+
+    /// A carrier by its exact name.
+    #[must_use]
+    pub fn carrier_by_name(&self, name: &str) -> Option<&Arc<Carrier>> {
+        self.carriers.get(self.carrier_names.get(name)?)
+    }
+
+    /// All carriers, by id.
+    pub fn carriers(&self) -> impl Iterator<Item = &Arc<Carrier>> {
+        self.carriers.values()
+    }
+
+    /// A vehicle by id.
+    #[must_use]
+    pub fn vehicle(&self, id: VehicleId) -> Option<&Arc<Vehicle>> {
+        self.vehicles.get(&id)
+    }
+
+    /// A vehicle by plate and colour.
+    #[must_use]
+    pub fn vehicle_by_plate(&self, plate: &Plate) -> Option<&Arc<Vehicle>> {
+        self.vehicles.get(self.plates.get(plate)?)
+    }
+
+    /// The vehicles with that plate text, whatever the colour.
+    pub fn vehicles_by_plate_text<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a Arc<Vehicle>> {
+        let first = Plate { text: text.into(), colour: crate::PlateColour(0) };
+        self.plates
+            .range(first..)
+            .take_while(move |(plate, _)| *plate.text == *text)
+            .filter_map(|(_, id)| self.vehicles.get(id))
+    }
+
+    /// The vehicles that `scope` sees, by id, those after `after` only.
+    pub fn vehicles(&self, scope: Scope, after: Option<VehicleId>) -> impl Iterator<Item = &Arc<Vehicle>> {
+        let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        self.vehicles
+            .range((start, std::ops::Bound::Unbounded))
+            .map(|(_, vehicle)| vehicle)
+            .filter(move |vehicle| scope.sees(vehicle.carrier))
+    }
+
+    /// How many vehicles are known.
+    #[must_use]
+    pub fn vehicle_count(&self) -> usize {
+        self.vehicles.len()
+    }
+
+    /// Who runs a vehicle.
+    #[must_use]
+    pub fn owner(&self, vehicle: VehicleId) -> Option<CarrierId> {
+        self.vehicles.get(&vehicle)?.carrier
+    }
+
+    /// A terminal.
+    #[must_use]
+    pub fn terminal(&self, id: TerminalId) -> Option<&Arc<Terminal>> {
+        self.terminals.get(&id)
+    }
+
+    /// All terminals, by id.
+    pub fn terminals(&self) -> impl Iterator<Item = &Arc<Terminal>> {
+        self.terminals.values()
+    }
+
+    /// The terminal that speaks for a vehicle now.
+    #[must_use]
+    pub fn terminal_of(&self, vehicle: VehicleId) -> Option<TerminalId> {
+        self.vehicle_terminal.get(&vehicle).copied()
+    }
+
+    /// The vehicle that a report of that event time is about.
+    #[must_use]
+    pub fn vehicle_at(&self, terminal: TerminalId, time: Timestamp) -> Option<VehicleId> {
+        self.terminals.get(&terminal)?.vehicle_at(time)
+    }
+
+    /// The revision of a zone that stands: the last one, unless it was withdrawn.
+    #[must_use]
+    pub fn zone(&self, id: ZoneId) -> Option<&Arc<Zone>> {
+        self.zones.get(&id)?.last()?.1.as_ref()
+    }
+
+    /// The highest revision that a zone ever had; 0 for an unknown zone.
+    #[must_use]
+    pub fn zone_revision(&self, id: ZoneId) -> u32 {
+        self.zones.get(&id).map_or(0, |history| history.iter().filter(|(_, zone)| zone.is_some()).count() as u32)
+    }
+
+    /// One revision of a zone, standing or not.
+    #[must_use]
+    pub fn zone_at_revision(&self, id: ZoneId, revision: u32) -> Option<&Arc<Zone>> {
+        self.zones.get(&id)?.iter().filter_map(|(_, zone)| zone.as_ref()).find(|zone| zone.revision == revision)
+    }
+
+    /// The zones that stand, by id, those after `after` only.
+    pub fn zones(&self, after: Option<ZoneId>) -> impl Iterator<Item = &Arc<Zone>> {
+        let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        self.zones.range((start, std::ops::Bound::Unbounded)).filter_map(|(_, history)| history.last()?.1.as_ref())
+    }
+
+    /// Every revision of every zone with the span of event time that it governs, [from, to).
+    pub fn zone_spans(&self) -> impl Iterator<Item = (&Arc<Zone>, Timestamp, Timestamp)> {
+        self.zones.values().flat_map(|history| {
+            history.iter().enumerate().filter_map(move |(i, (from, zone))| {
+                let zone = zone.as_ref()?;
+                let superseded = history[i + 1..].iter().map(|(next, _)| *next).min().unwrap_or(Timestamp::MAX);
+                let to = zone.valid_to.unwrap_or(Timestamp::MAX).min(superseded);
+                (*from < to).then_some((zone, *from, to))
+            })
+        })
+    }
+
+    /// The command that carries out an effect, when it was already requested.
+    #[must_use]
+    pub fn command_for(&self, effect: EffectId) -> Option<CommandId> {
+        self.effects.get(&effect).copied()
+    }
+
+    /// A setting.
+    #[must_use]
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Coord, Geometry, PlateColour, ZoneKind, ZoneRule};
+
+    fn record(seq: u64, change: Change) -> ControlRecord {
+        ControlRecord { seq, recorded_at: Timestamp::from_secs(1000 * seq as i64), actor: "t".into(), change }
+    }
+
+    fn zone(revision: u32, valid_from: Option<i64>) -> Change {
+        Change::ZonePut(Zone {
+            id: ZoneId(1),
+            revision,
+            name: "bridge".into(),
+            kind: ZoneKind::VeryLargeBridge,
+            geometry: Geometry::Circle { centre: Coord { x: 103.8, y: 25.5 }, radius_m: 100.0 },
+            rules: vec![ZoneRule::Forbidden],
+            source_crs: "wgs84".into(),
+            legal_basis: String::new(),
+            valid_from: valid_from.map(Timestamp::from_secs),
+            valid_to: None,
+            recorded_at: Timestamp::default(),
+        })
+    }
+
+    #[test]
+    fn bindings_hold_by_event_time() {
+        let t = TerminalId::from_wire(&[0x13]);
+        let mut r = Registry::default();
+        r.apply(&record(1, Change::Bind { terminal: t, vehicle: VehicleId(1), from: Timestamp::MIN }));
+        r.apply(&record(2, Change::Bind { terminal: t, vehicle: VehicleId(2), from: Timestamp(500) }));
+        assert_eq!(r.vehicle_at(t, Timestamp(499)), Some(VehicleId(1)));
+        assert_eq!(r.vehicle_at(t, Timestamp(500)), Some(VehicleId(2)));
+        assert_eq!(r.terminal_of(VehicleId(1)), None);
+        assert_eq!(r.terminal_of(VehicleId(2)), Some(t));
+        let before = r.clone();
+        r.apply(&record(2, Change::Bind { terminal: t, vehicle: VehicleId(9), from: Timestamp(0) }));
+        assert_eq!(r.vehicle_at(t, Timestamp(1)), before.vehicle_at(t, Timestamp(1)), "a record counts once");
+    }
+
+    #[test]
+    fn plates_move_with_their_vehicle() {
+        let plate = Plate::new("云D12345", PlateColour::YELLOW).expect("plate");
+        let mut r = Registry::default();
+        let mut v = Vehicle { id: VehicleId(1), plate: Some(plate.clone()), carrier: Some(CarrierId(7)) };
+        r.apply(&record(1, Change::VehiclePut(v.clone())));
+        assert_eq!(r.vehicle_by_plate(&plate).map(|v| v.id), Some(VehicleId(1)));
+        assert_eq!(r.vehicles_by_plate_text("云D12345").count(), 1);
+        assert_eq!(r.vehicles(Scope::Carrier(CarrierId(7)), None).count(), 1);
+        assert_eq!(r.vehicles(Scope::Carrier(CarrierId(8)), None).count(), 0);
+        v.plate = None;
+        r.apply(&record(2, Change::VehiclePut(v)));
+        assert!(r.vehicle_by_plate(&plate).is_none());
+    }
+
+    #[test]
+    fn a_revision_governs_until_the_next_one() {
+        let mut r = Registry::default();
+        r.apply(&record(1, zone(1, None)));
+        r.apply(&record(2, zone(2, Some(1500))));
+        r.apply(&record(3, Change::ZoneDelete { id: ZoneId(1) }));
+        let spans: Vec<_> = r.zone_spans().map(|(z, a, b)| (z.revision, a.secs(), b.secs())).collect();
+        assert_eq!(spans, [(1, 1000, 1500), (2, 1500, 3000)]);
+        assert!(r.zone(ZoneId(1)).is_none());
+        assert_eq!(r.zone_revision(ZoneId(1)), 2);
+        assert_eq!(r.zones_seq(), 3);
+    }
+}
