@@ -1,0 +1,306 @@
+//! Corridors: a band along an axis with flat ends; where a path runs along the axis, and where it merely crosses.
+
+use smallvec::SmallVec;
+
+use crate::BOUNDARY_M;
+use crate::circle::chord;
+use crate::interval::{Interval, Intervals};
+use crate::plane::{Path, Xy};
+
+/// How far outside the ends of a stretch may be, in metres: its `t` was computed on the rim, and rounded.
+const CUT_SLACK_M: f64 = 1e-3;
+
+/// Which way of travel a corridor is meant for, with respect to the order of its axis's vertices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both carriageways.
+    #[default]
+    Both,
+    /// From the first vertex to the last.
+    Forward,
+    /// From the last vertex to the first.
+    Backward,
+}
+
+impl Direction {
+    /// Whether travel with this signed progress along the axis is the corridor's concern. No progress is not
+    /// against it.
+    pub fn covers(self, progress_m: f64) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Forward => progress_m >= 0.0,
+            Self::Backward => progress_m <= 0.0,
+        }
+    }
+}
+
+/// How a stretch of a path runs with respect to a corridor's axis.
+///
+/// A path that travels along has `progress_m` beyond the change of offset; one that merely crosses enters on one
+/// side (offset near plus or minus the half width), leaves on the other, and progresses little. Progress of
+/// consecutive stretches adds up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Along {
+    /// Distance along the axis from its first vertex, in metres, where the stretch begins.
+    pub from_m: f64,
+    /// The same where it ends.
+    pub to_m: f64,
+    /// Metres travelled along the axis, forward positive. Not always `to_m - from_m`: a step from one strand of a
+    /// hairpin to the other is no progress, and a ring road passes its own beginning.
+    pub progress_m: f64,
+    /// Metres to the left (positive) or right (negative) of the axis where the stretch begins.
+    pub offset_in_m: f64,
+    /// The same where it ends.
+    pub offset_out_m: f64,
+}
+
+impl Along {
+    /// Metres travelled across the axis, to the left positive.
+    pub fn across_m(&self) -> f64 {
+        self.offset_out_m - self.offset_in_m
+    }
+}
+
+/// One straight piece of the axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Leg {
+    start: Xy,
+    /// Unit vector.
+    heading: Xy,
+    length_m: f64,
+    /// Distance along the axis to `start`.
+    chainage_m: f64,
+}
+
+impl Leg {
+    /// Metres ahead of the start, and metres to the left.
+    fn local(&self, p: Xy) -> (f64, f64) {
+        let here = p.minus(self.start);
+        (here.dot(self.heading), self.heading.cross(here))
+    }
+}
+
+/// A convex piece of the corridor; their union is the corridor.
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    /// The rectangle along a leg.
+    Band(&'a Leg),
+    /// The sector that closes the outer side of a bend: beyond the leg before, short of the leg after.
+    Join { before: &'a Leg, after: &'a Leg },
+}
+
+/// A point in terms of the axis.
+#[derive(Clone, Copy)]
+struct Station {
+    chainage_m: f64,
+    offset_m: f64,
+}
+
+impl Piece<'_> {
+    /// The station of `p` if it is in the piece or within `slack_m` of it.
+    fn station(&self, half_width_m: f64, p: Xy, slack_m: f64) -> Option<Station> {
+        let reach_m = half_width_m + slack_m;
+        match self {
+            Self::Band(leg) => {
+                let (ahead_m, left_m) = leg.local(p);
+                let within = -slack_m <= ahead_m && ahead_m <= leg.length_m + slack_m;
+                (within && left_m.abs() <= reach_m).then_some(Station {
+                    chainage_m: leg.chainage_m + ahead_m.clamp(0.0, leg.length_m),
+                    offset_m: left_m,
+                })
+            }
+            Self::Join { before, after } => {
+                let here = p.minus(after.start);
+                let beyond = here.dot(before.heading) >= -slack_m;
+                let short = here.dot(after.heading) <= slack_m;
+                let distance_m = here.norm();
+                (beyond && short && distance_m <= reach_m).then(|| Station {
+                    chainage_m: after.chainage_m,
+                    offset_m: if before.heading.cross(here) < 0.0 { -distance_m } else { distance_m },
+                })
+            }
+        }
+    }
+
+    /// The one stretch of the path in the piece.
+    fn clip(&self, half_width_m: f64, path: &Path) -> Option<Interval> {
+        let reach_m = half_width_m + BOUNDARY_M;
+        let mut window = Window::endless();
+        match self {
+            Self::Band(leg) => {
+                let (start, end) = (leg.local(path.start), leg.local(path.end));
+                window.keep(start.1, end.1, -reach_m, reach_m)?;
+                window.keep(start.0, end.0, -BOUNDARY_M, leg.length_m + BOUNDARY_M)?;
+            }
+            Self::Join { before, after } => {
+                let (lo, hi) = chord(after.start, reach_m, path)?;
+                window = Window { lo, hi };
+                let (start, end) = (path.start.minus(after.start), path.end.minus(after.start));
+                let ahead = |v: Xy, leg: &Leg| v.dot(leg.heading);
+                window.keep(ahead(start, before), ahead(end, before), -BOUNDARY_M, f64::INFINITY)?;
+                window.keep(ahead(start, after), ahead(end, after), f64::NEG_INFINITY, BOUNDARY_M)?;
+            }
+        }
+        Interval::clipped(window.lo, window.hi)
+    }
+
+    /// Metres from a point outside to the piece; a join is nearest on its arc, or its neighbours are nearer.
+    fn distance_m(&self, half_width_m: f64, p: Xy) -> f64 {
+        match self {
+            Self::Band(leg) => {
+                let (ahead_m, left_m) = leg.local(p);
+                let along = (-ahead_m).max(ahead_m - leg.length_m).max(0.0);
+                Xy::new(along, (left_m.abs() - half_width_m).max(0.0)).norm()
+            }
+            Self::Join { before, after } => {
+                let here = p.minus(after.start);
+                if here.dot(before.heading) >= 0.0 && here.dot(after.heading) <= 0.0 {
+                    (here.norm() - half_width_m).max(0.0)
+                } else {
+                    f64::INFINITY
+                }
+            }
+        }
+    }
+}
+
+/// The stretch of the endless line through a path that has not been cut away yet.
+struct Window {
+    lo: f64,
+    hi: f64,
+}
+
+impl Window {
+    fn endless() -> Self {
+        Self { lo: f64::NEG_INFINITY, hi: f64::INFINITY }
+    }
+
+    /// Keeps where a linear measure, `at_0` at `t` = 0 and `at_1` at `t` = 1, lies between `min` and `max`.
+    fn keep(&mut self, at_0: f64, at_1: f64, min: f64, max: f64) -> Option<()> {
+        let rise = at_1 - at_0;
+        if rise == 0.0 {
+            return (min <= at_0 && at_0 <= max).then_some(());
+        }
+        let (t_min, t_max) = ((min - at_0) / rise, (max - at_0) / rise);
+        self.lo = self.lo.max(t_min.min(t_max));
+        self.hi = self.hi.min(t_min.max(t_max));
+        (self.lo <= self.hi).then_some(())
+    }
+}
+
+/// A corridor in its plane.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Corridor {
+    legs: Box<[Leg]>,
+    half_width_m: f64,
+    /// The axis ends where it began: a ring road, without flat ends.
+    closed: bool,
+    pub(crate) direction: Direction,
+}
+
+impl Corridor {
+    /// From an axis of at least 2 vertices, each different from the one before.
+    pub(crate) fn new(axis: &[Xy], half_width_m: f64, direction: Direction) -> Self {
+        let mut chainage_m = 0.0;
+        let legs = axis.windows(2).filter_map(|pair| {
+            let &[start, end] = pair else { return None };
+            let length_m = end.minus(start).norm();
+            let leg = Leg { start, heading: end.minus(start).times(1.0 / length_m), length_m, chainage_m };
+            chainage_m += length_m;
+            Some(leg)
+        });
+        Self { legs: legs.collect(), half_width_m, closed: axis.len() > 3 && axis.first() == axis.last(), direction }
+    }
+
+    pub(crate) fn length_m(&self) -> f64 {
+        self.legs.last().map_or(0.0, |leg| leg.chainage_m + leg.length_m)
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let bands = self.legs.iter().map(Piece::Band);
+        let bends = self.legs.iter().zip(self.legs.iter().skip(1));
+        let seam = self.legs.last().zip(self.legs.first()).filter(|_| self.closed);
+        let joins = bends.chain(seam).map(|(before, after)| Piece::Join { before, after });
+        bands.chain(joins)
+    }
+
+    pub(crate) fn contains(&self, p: Xy) -> bool {
+        self.station(p, BOUNDARY_M).is_some()
+    }
+
+    pub(crate) fn clip(&self, path: &Path) -> Intervals {
+        self.pieces().filter_map(|piece| piece.clip(self.half_width_m, path)).collect()
+    }
+
+    /// The station nearest to the axis among all pieces that hold `p`.
+    fn station(&self, p: Xy, slack_m: f64) -> Option<Station> {
+        nearest(self.pieces().filter_map(|piece| piece.station(self.half_width_m, p, slack_m)), |s| s.offset_m)
+    }
+
+    pub(crate) fn depth_m(&self, p: Xy) -> f64 {
+        let Some(station) = self.station(p, BOUNDARY_M) else {
+            let distances = self.pieces().map(|piece| piece.distance_m(self.half_width_m, p));
+            return -distances.fold(f64::INFINITY, f64::min);
+        };
+        let lateral_m = self.half_width_m - station.offset_m.abs();
+        self.ends().map(|(a, b)| p.distance_to_line(a, b)).fold(lateral_m, f64::min)
+    }
+
+    /// The flat ends, each from its right corner to its left one; none on a ring.
+    fn ends(&self) -> impl Iterator<Item = (Xy, Xy)> {
+        let first = self.legs.first().map(|leg| (leg, 0.0));
+        let last = self.legs.last().map(|leg| (leg, leg.length_m));
+        first.into_iter().chain(last).filter(|_| !self.closed).map(|(leg, ahead_m)| {
+            let centre = leg.start.plus(leg.heading.times(ahead_m));
+            let left = Xy::new(-leg.heading.y, leg.heading.x).times(self.half_width_m);
+            (centre.minus(left), centre.plus(left))
+        })
+    }
+
+    /// How the stretch of the path runs along the axis; `None` if an end of it is not in the corridor.
+    ///
+    /// The stretch is cut where it enters or leaves a piece; each cut belongs to the piece whose axis is nearest
+    /// to its middle.
+    pub(crate) fn along(&self, path: &Path, stretch: Interval) -> Option<Along> {
+        let (start, end) = (path.at(stretch.t_in), path.at(stretch.t_out));
+        let (from, to) = (self.station(start, CUT_SLACK_M)?, self.station(end, CUT_SLACK_M)?);
+        let walk = Path::new(start, end);
+        let mut cuts: SmallVec<[f64; 16]> = SmallVec::from_slice(&[0.0, 1.0]);
+        let mut met: SmallVec<[Piece<'_>; 8]> = SmallVec::new();
+        if walk.length_m() > BOUNDARY_M {
+            for piece in self.pieces() {
+                if let Some(part) = piece.clip(self.half_width_m, &walk) {
+                    cuts.extend([part.t_in, part.t_out]);
+                    met.push(piece);
+                }
+            }
+        }
+        cuts.sort_unstable_by(f64::total_cmp);
+        let progress = cuts.windows(2).map(|cut| match *cut {
+            [t_in, t_out] if t_in < t_out => self.progress_m(&met, &walk, t_in, t_out),
+            _ => 0.0,
+        });
+        Some(Along {
+            from_m: from.chainage_m,
+            to_m: to.chainage_m,
+            progress_m: progress.sum(),
+            offset_in_m: from.offset_m,
+            offset_out_m: to.offset_m,
+        })
+    }
+
+    /// Progress from `t_in` to `t_out`, in the piece nearest to the middle; none around a join.
+    fn progress_m(&self, met: &[Piece<'_>], walk: &Path, t_in: f64, t_out: f64) -> f64 {
+        let middle = walk.at(0.5 * (t_in + t_out));
+        let held = met.iter().filter_map(|piece| Some((piece, piece.station(self.half_width_m, middle, CUT_SLACK_M)?)));
+        match nearest(held, |(_, station)| station.offset_m) {
+            Some((Piece::Band(leg), _)) => walk.at(t_out).minus(walk.at(t_in)).dot(leg.heading),
+            _ => 0.0,
+        }
+    }
+}
+
+/// The item whose offset is nearest to 0; the first of equals.
+fn nearest<T>(items: impl Iterator<Item = T>, offset_m: impl Fn(&T) -> f64) -> Option<T> {
+    items.min_by(|a, b| offset_m(a).abs().total_cmp(&offset_m(b).abs()))
+}

@@ -1,0 +1,241 @@
+//! A validated shape, prepared for many questions; the three kinds live in their own files.
+
+use std::sync::Arc;
+
+use geo_types::{Coord, LineString, MultiPolygon};
+
+use crate::corridor::{Along, Corridor, Direction};
+use crate::error::{At, Extent, ShapeError};
+use crate::interval::{Interval, Intervals, agree_with_ends, of_point, union};
+use crate::plane::{Path, Plane, Xy};
+use crate::point::{Bbox, Point};
+use crate::polygon::{Edge, Part};
+use crate::simple::{self, Ring};
+use crate::{BOUNDARY_M, MAX_LAT_DEG, MAX_VERTICES, circle, polygon};
+
+/// Pieces of a path this near are one, and one this short is a touch, in metres: pieces of a shape overlap by the
+/// boundary's width on either side, so a touch has a length too.
+const UNION_SLACK_M: f64 = 4.0 * BOUNDARY_M;
+
+/// The geometry of a zone. Cloning shares the prepared vertices.
+///
+/// Questions about a point with a NaN or infinite coordinate are answered as for a point outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    plane: Plane,
+    bbox: Bbox,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Polygon(Arc<[Part]>),
+    Circle { radius_m: f64 },
+    Corridor(Arc<Corridor>),
+}
+
+impl Shape {
+    /// An area of one or more polygons with holes, vertices in WGS-84 degrees (x = longitude).
+    ///
+    /// Rings are closed when they are not, wound as they like, repeated vertices are dropped. Inside is even-odd
+    /// over the rings of each polygon (a ring within a hole is an island), and any polygon of several.
+    ///
+    /// # Errors
+    /// Names polygon, ring and vertex: not finite, out of range, too few or too many vertices, no area, a ring
+    /// that meets itself, rings that cross, a hole outside.
+    pub fn polygon(area: &MultiPolygon<f64>) -> Result<Self, ShapeError> {
+        let rings = || {
+            area.iter().enumerate().flat_map(|(part, p)| {
+                let rings = std::iter::once(p.exterior()).chain(p.interiors());
+                rings.enumerate().map(move |(ring, line)| (part, ring, line))
+            })
+        };
+        check_count(rings().map(|(.., line)| line.0.len()).sum())?;
+        for (part, ring, line) in rings() {
+            check_coordinates(part, ring, &line.0)?;
+        }
+        let around = bbox_of(rings().flat_map(|(.., line)| line.coords())).ok_or(match area.0.is_empty() {
+            true => ShapeError::Empty,
+            false => ShapeError::TooFewVertices { part: 0, ring: 0, distinct: 0, needed: 3 },
+        })?;
+        let plane = Plane::at(around.centre());
+        let mut parts = Vec::with_capacity(area.0.len());
+        for (part, p) in area.iter().enumerate() {
+            let lines = std::iter::once(p.exterior()).chain(p.interiors());
+            let rings: Vec<Ring> = lines.map(|line| Ring::new(projected(plane, line))).collect();
+            simple::check(part, &rings)?;
+            let edges: Vec<Edge> = rings.iter().flat_map(Ring::edges).map(|(_, edge)| edge).collect();
+            parts.push(Part::new(edges));
+        }
+        let (lo, hi) = bounds(parts.iter().map(Part::bounds));
+        Ok(Self { plane, bbox: plane.bbox(lo, hi, 2.0 * BOUNDARY_M), kind: Kind::Polygon(parts.into()) })
+    }
+
+    /// All points within `radius_m` metres of the centre.
+    ///
+    /// # Errors
+    /// Centre not finite or out of range; radius not within `0 < r <=` [`MAX_RADIUS_M`](crate::MAX_RADIUS_M).
+    pub fn circle(centre: Point, radius_m: f64) -> Result<Self, ShapeError> {
+        check_coordinates(0, 0, &[Coord { x: centre.lon, y: centre.lat }])?;
+        check_extent(Extent::Radius, radius_m)?;
+        let plane = Plane::at(centre);
+        Ok(Self {
+            plane,
+            bbox: plane.bbox(Xy::ORIGIN, Xy::ORIGIN, radius_m + 2.0 * BOUNDARY_M),
+            kind: Kind::Circle { radius_m },
+        })
+    }
+
+    /// The band within `half_width_m` metres on either side of an axis, vertices in WGS-84 degrees.
+    ///
+    /// The ends are flat: square to the first and last leg. Bends are closed by a round join on their outer side.
+    /// The axis may cross itself; one that ends where it began is a ring and has no ends.
+    ///
+    /// # Errors
+    /// Names the vertex: not finite, out of range, less than 2 different ones, too many; or half width not within
+    /// `0 < w <=` [`MAX_HALF_WIDTH_M`](crate::MAX_HALF_WIDTH_M).
+    pub fn corridor(axis: &LineString<f64>, half_width_m: f64, direction: Direction) -> Result<Self, ShapeError> {
+        check_count(axis.0.len())?;
+        check_coordinates(0, 0, &axis.0)?;
+        check_extent(Extent::HalfWidth, half_width_m)?;
+        let centre = bbox_of(axis.coords()).map_or(Point::new(0.0, 0.0), |b| b.centre());
+        let plane = Plane::at(centre);
+        let mut vertices: Vec<Xy> = projected(plane, axis).collect();
+        vertices.dedup();
+        if vertices.len() < 2 {
+            let distinct = vertices.len();
+            return Err(ShapeError::TooFewVertices { part: 0, ring: 0, distinct, needed: 2 });
+        }
+        let (lo, hi) = bounds(vertices.iter().map(|&v| (v, v)));
+        Ok(Self {
+            plane,
+            bbox: plane.bbox(lo, hi, half_width_m + 2.0 * BOUNDARY_M),
+            kind: Kind::Corridor(Arc::new(Corridor::new(&vertices, half_width_m, direction))),
+        })
+    }
+
+    /// A box in degrees that holds the whole shape; tight but for the ends of a corridor.
+    pub fn bbox(&self) -> Bbox {
+        self.bbox
+    }
+
+    /// Whether the point is inside or within [`BOUNDARY_M`] of the edge.
+    pub fn contains(&self, p: Point) -> bool {
+        self.bbox.contains(p) && self.contains_xy(self.plane.project(p))
+    }
+
+    /// Metres to the nearest edge: positive inside, negative outside.
+    ///
+    /// Where polygons of one shape overlap or adjoin, or a corridor runs over its own end, the depth inside is
+    /// that of the deepest piece alone: never more than the true one.
+    pub fn depth_m(&self, p: Point) -> f64 {
+        if !p.is_finite() {
+            return f64::NEG_INFINITY;
+        }
+        let p = self.plane.project(p);
+        match &self.kind {
+            Kind::Polygon(parts) => polygon::depth_m(parts, p),
+            Kind::Circle { radius_m } => circle::depth_m(*radius_m, p),
+            Kind::Corridor(corridor) => corridor.depth_m(p),
+        }
+    }
+
+    /// The stretches of the straight path from `a` to `b` that lie inside, in order, disjoint.
+    ///
+    /// Exact to well below 1 mm in the shape's plane. A path of no length inside is the whole interval.
+    pub fn segment_inside(&self, a: Point, b: Point) -> Intervals {
+        let finite = a.is_finite() && b.is_finite();
+        if !finite || !self.bbox.intersects(&Bbox::of_segment(a, b)) {
+            return Intervals::new();
+        }
+        let (starts_inside, ends_inside) = (self.contains(a), self.contains(b));
+        let path = Path::new(self.plane.project(a), self.plane.project(b));
+        let slack = UNION_SLACK_M / path.length_m();
+        if slack >= 0.5 || slack.is_nan() {
+            return of_point(starts_inside, ends_inside);
+        }
+        let pieces = match &self.kind {
+            Kind::Polygon(parts) => polygon::clip(parts, &path),
+            Kind::Circle { radius_m } => circle::clip(*radius_m, &path),
+            Kind::Corridor(corridor) => corridor.clip(&path),
+        };
+        let mut intervals = union(pieces, slack);
+        agree_with_ends(&mut intervals, starts_inside, ends_inside, slack);
+        intervals
+    }
+
+    /// How a stretch found by [`segment_inside`](Self::segment_inside) runs with respect to a corridor's axis.
+    ///
+    /// `None` if the shape is no corridor, or the stretch does not begin and end inside. Around a bend, progress
+    /// is true to about the half width.
+    pub fn along(&self, a: Point, b: Point, stretch: Interval) -> Option<Along> {
+        let Kind::Corridor(corridor) = &self.kind else {
+            return None;
+        };
+        corridor.along(&Path::new(self.plane.project(a), self.plane.project(b)), stretch)
+    }
+
+    /// Which way of travel a corridor is meant for; `None` if the shape has no axis.
+    pub fn direction(&self) -> Option<Direction> {
+        match &self.kind {
+            Kind::Corridor(corridor) => Some(corridor.direction),
+            Kind::Polygon(_) | Kind::Circle { .. } => None,
+        }
+    }
+
+    /// Metres from the first vertex of a corridor's axis to the last; `None` if the shape has no axis.
+    pub fn axis_length_m(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::Corridor(corridor) => Some(corridor.length_m()),
+            Kind::Polygon(_) | Kind::Circle { .. } => None,
+        }
+    }
+
+    fn contains_xy(&self, p: Xy) -> bool {
+        match &self.kind {
+            Kind::Polygon(parts) => polygon::contains(parts, p),
+            Kind::Circle { radius_m } => circle::contains(*radius_m, p),
+            Kind::Corridor(corridor) => corridor.contains(p),
+        }
+    }
+}
+
+fn projected(plane: Plane, line: &LineString<f64>) -> impl Iterator<Item = Xy> + '_ {
+    line.coords().map(move |&c| plane.project(c.into()))
+}
+
+fn check_count(count: usize) -> Result<(), ShapeError> {
+    if count > MAX_VERTICES {
+        return Err(ShapeError::TooManyVertices { count });
+    }
+    Ok(())
+}
+
+fn check_coordinates(part: usize, ring: usize, coords: &[Coord<f64>]) -> Result<(), ShapeError> {
+    for (vertex, &Coord { x: lon, y: lat }) in coords.iter().enumerate() {
+        let at = At { part, ring, vertex };
+        if !lon.is_finite() || !lat.is_finite() {
+            return Err(ShapeError::NotFinite { at });
+        }
+        if lon.abs() > 180.0 || lat.abs() > MAX_LAT_DEG {
+            return Err(ShapeError::OutOfRange { at, lon, lat });
+        }
+    }
+    Ok(())
+}
+
+fn check_extent(extent: Extent, metres: f64) -> Result<(), ShapeError> {
+    if metres > 0.0 && metres <= extent.max_m() { Ok(()) } else { Err(ShapeError::ExtentOutOfRange { extent, metres }) }
+}
+
+/// The box of all coordinates; `None` if there are none.
+fn bbox_of<'a>(coords: impl Iterator<Item = &'a Coord<f64>>) -> Option<Bbox> {
+    coords.map(|&c| Bbox::of_segment(c.into(), c.into())).reduce(|all, one| Bbox {
+        min: Bbox::of_segment(all.min, one.min).min,
+        max: Bbox::of_segment(all.max, one.max).max,
+    })
+}
+
+fn bounds(boxes: impl Iterator<Item = (Xy, Xy)>) -> (Xy, Xy) {
+    boxes.reduce(|(lo, hi), (l, h)| (lo.min(l), hi.max(h))).unwrap_or((Xy::ORIGIN, Xy::ORIGIN))
+}
