@@ -1,0 +1,168 @@
+//! The few things that the journal asks of a file system, as a trait, so that tests can pull the plug.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A file that is appended to and read at offsets.
+pub trait DiskFile: Send + Sync {
+    /// Appends all bytes at the end. After an error the end is undefined until [`DiskFile::truncate`].
+    ///
+    /// # Errors
+    /// The system's.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when all that was appended is on stable storage. An error is final for this handle.
+    ///
+    /// # Errors
+    /// The system's.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Length, bytes.
+    ///
+    /// # Errors
+    /// The system's.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether there is nothing in it.
+    ///
+    /// # Errors
+    /// The system's.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Cuts the file to `length` bytes, durably.
+    ///
+    /// # Errors
+    /// The system's.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+
+    /// Reads up to `buffer.len()` bytes at `offset`; fewer only at the end of the file.
+    ///
+    /// # Errors
+    /// The system's.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+/// A file system.
+pub trait Disk: Send + Sync {
+    /// The names of the files in a folder, sorted; empty when there is no such folder.
+    ///
+    /// # Errors
+    /// The system's.
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+
+    /// Makes a folder and its parents, durably.
+    ///
+    /// # Errors
+    /// The system's.
+    fn make_folder(&self, folder: &Path) -> io::Result<()>;
+
+    /// Makes a file that did not exist, with this content, whole and durably (a crash leaves all of it or none).
+    ///
+    /// # Errors
+    /// The system's.
+    fn create(&self, path: &Path, content: &[u8]) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens a file for appending and reading.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens a file for reading only.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+}
+
+/// The real one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        io::Write::write_all(&mut self.0, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)?;
+        self.0.sync_all()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.0.read_at(&mut buffer[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+impl Disk for RealDisk {
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(e),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        folder.parent().map_or(Ok(()), |parent| {
+            if parent.as_os_str().is_empty() { sync_folder(Path::new(".")) } else { sync_folder(parent) }
+        })
+    }
+
+    fn create(&self, path: &Path, content: &[u8]) -> io::Result<Box<dyn DiskFile>> {
+        let mut unfinished: PathBuf = path.to_path_buf();
+        unfinished.set_extension("new");
+        let mut file = RealFile(File::create(&unfinished)?);
+        file.append(content)?;
+        file.0.sync_all()?;
+        std::fs::rename(&unfinished, path)?;
+        if let Some(parent) = path.parent() {
+            sync_folder(parent)?;
+        }
+        self.open_append(path)
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(OpenOptions::new().read(true).append(true).open(path)?)))
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(File::open(path)?)))
+    }
+}

@@ -1,0 +1,237 @@
+//! Envelopes in storage: a prelude that can be found and checked alone, then the header and the records, each with
+//! its own checksum so that a broken record can be named.
+//!
+//! ```text
+//! prelude  0  4  "HWEV"            8  8  engine sequence, LE       20  4  body length before compression
+//!          4  1  codec: 0 plain   16  4  body length as stored    24  4  0
+//!          5  3  0                                                28  4  CRC32C of the 28 bytes before
+//! body     header, then `count` records, each as: u32 LE length, u32 LE CRC32C of the bytes, bytes
+//! ```
+
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::Message;
+
+use crate::hash::{EnvelopeHash, Hash, leaf};
+use crate::proto::journal as pb;
+use crate::record::Record;
+
+pub(crate) const PRELUDE: usize = 32;
+pub(crate) const MAGIC: [u8; 4] = *b"HWEV";
+/// Longer bodies are not written, and not believed when read.
+pub(crate) const BODY_MAX: u32 = 64 << 20;
+const PLAIN: u8 = 0;
+const FORMAT: u32 = 1;
+
+/// What is wrong with stored bytes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// The file ends inside the envelope.
+    #[error("the file ends inside the envelope")]
+    Cut,
+    /// No envelope begins here.
+    #[error("no envelope begins here")]
+    Prelude,
+    /// The header is damaged.
+    #[error("the header is damaged")]
+    Header,
+    /// A record is damaged.
+    #[error("record {index} is damaged: {what}")]
+    Record {
+        /// Which, from 0.
+        index: u32,
+        /// How it shows.
+        what: &'static str,
+    },
+    /// Written by a newer version.
+    #[error("format {0} is newer than this program")]
+    Format(u32),
+    /// Stored in a way that this version does not know.
+    #[error("codec {0} is not known to this program")]
+    Codec(u8),
+}
+
+/// The fixed-length beginning of a stored envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Prelude {
+    pub seq: u64,
+    pub codec: u8,
+    pub stored: u32,
+}
+
+impl Prelude {
+    fn write(self, out: &mut [u8]) {
+        out[0..4].copy_from_slice(&MAGIC);
+        out[4..8].copy_from_slice(&[self.codec, 0, 0, 0]);
+        out[8..16].copy_from_slice(&self.seq.to_le_bytes());
+        out[16..20].copy_from_slice(&self.stored.to_le_bytes());
+        out[20..24].copy_from_slice(&self.stored.to_le_bytes());
+        out[24..28].copy_from_slice(&[0; 4]);
+        let crc = crc32c::crc32c(&out[..28]);
+        out[28..32].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        let bytes = bytes.first_chunk::<PRELUDE>().ok_or(EnvelopeError::Cut)?;
+        if bytes[0..4] != MAGIC || crc32c::crc32c(&bytes[..28]) != le_u32(&bytes[28..]) {
+            return Err(EnvelopeError::Prelude);
+        }
+        let stored = le_u32(&bytes[16..]);
+        if stored > BODY_MAX {
+            return Err(EnvelopeError::Prelude);
+        }
+        let seq =
+            u64::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]]);
+        Ok(Self { seq, codec: bytes[4], stored })
+    }
+}
+
+fn le_u32(bytes: &[u8]) -> u32 {
+    bytes.first_chunk::<4>().map_or(0, |b| u32::from_le_bytes(*b))
+}
+
+/// An envelope that is being written.
+pub(crate) struct EnvelopeWriter<'a> {
+    out: &'a mut BytesMut,
+    start: usize,
+    seq: u64,
+    hash: EnvelopeHash,
+}
+
+impl<'a> EnvelopeWriter<'a> {
+    /// Begins an envelope at the end of `out`.
+    pub(crate) fn begin(out: &'a mut BytesMut, seq: u64, header: &pb::Header) -> Self {
+        let start = out.len();
+        out.put_bytes(0, PRELUDE);
+        let body = out.len();
+        out.put_bytes(0, 8);
+        // A `BytesMut` grows as needed, so encoding into it cannot fail.
+        let _ = header.encode(out);
+        let hash = EnvelopeHash::new(&out[body + 8..]);
+        seal_piece(out, body);
+        Self { out, start, seq, hash }
+    }
+
+    /// Adds a record.
+    pub(crate) fn record(&mut self, record: &Record) {
+        let piece = self.out.len();
+        self.out.put_bytes(0, 8);
+        record.encode(self.out);
+        self.hash.leaf(&leaf(&self.out[piece + 8..]));
+        seal_piece(self.out, piece);
+    }
+
+    /// Ends the envelope; returns its hash.
+    pub(crate) fn finish(self) -> Hash {
+        let stored = (self.out.len() - self.start - PRELUDE) as u32;
+        let prelude = Prelude { seq: self.seq, codec: PLAIN, stored };
+        prelude.write(&mut self.out[self.start..self.start + PRELUDE]);
+        self.hash.finish()
+    }
+}
+
+fn seal_piece(out: &mut BytesMut, piece: usize) {
+    let length = (out.len() - piece - 8) as u32;
+    let crc = crc32c::crc32c(&out[piece + 8..]);
+    out[piece..piece + 4].copy_from_slice(&length.to_le_bytes());
+    out[piece + 4..piece + 8].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// An envelope read back and checked, except for its place in the chain.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    pub seq: u64,
+    pub header: pb::Header,
+    pub records: Vec<Record>,
+    pub hash: Hash,
+}
+
+/// Reads the body that belongs to `prelude`.
+pub(crate) fn read_body(prelude: Prelude, body: &Bytes) -> Result<Envelope, EnvelopeError> {
+    if prelude.codec != PLAIN {
+        return Err(EnvelopeError::Codec(prelude.codec));
+    }
+    let mut rest = body.clone();
+    let header_bytes = take_piece(&mut rest).ok_or(EnvelopeError::Header)?;
+    let header = pb::Header::decode(header_bytes.clone()).map_err(|_| EnvelopeError::Header)?;
+    if header.format > FORMAT {
+        return Err(EnvelopeError::Format(header.format));
+    }
+    let mut hash = EnvelopeHash::new(&header_bytes);
+    let mut records = Vec::with_capacity(header.count.min(65_536) as usize);
+    for index in 0..header.count {
+        let damaged = |what| EnvelopeError::Record { index, what };
+        let piece = take_piece(&mut rest).ok_or(damaged("its checksum does not fit"))?;
+        hash.leaf(&leaf(&piece));
+        let decoded = pb::Record::decode(piece).map_err(|_| damaged("it cannot be decoded"))?;
+        records.push(Record::from_pb(decoded).ok_or(damaged("its kind is not known"))?);
+    }
+    if !rest.is_empty() {
+        return Err(EnvelopeError::Record { index: header.count, what: "bytes after the last record" });
+    }
+    Ok(Envelope { seq: prelude.seq, header, records, hash: hash.finish() })
+}
+
+fn take_piece(rest: &mut Bytes) -> Option<Bytes> {
+    if rest.len() < 8 {
+        return None;
+    }
+    let (length, crc) = (le_u32(rest) as usize, le_u32(&rest[4..]));
+    if rest.len() - 8 < length {
+        return None;
+    }
+    let _ = rest.split_to(8);
+    let piece = rest.split_to(length);
+    (crc32c::crc32c(&piece) == crc).then_some(piece)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Kind;
+    use model::Timestamp;
+
+    fn stored() -> (BytesMut, Hash) {
+        let mut out = BytesMut::new();
+        let header = pb::Header { format: 1, count: 2, ..Default::default() };
+        let mut writer = EnvelopeWriter::begin(&mut out, 7, &header);
+        writer.record(&Record::tick(Timestamp(5)));
+        writer.record(&Record { kind: Kind::Uplink, raw: Bytes::from_static(b"~x~"), ..Record::tick(Timestamp(6)) });
+        let hash = writer.finish();
+        (out, hash)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
+        let prelude = Prelude::read(bytes)?;
+        let body = bytes.get(PRELUDE..PRELUDE + prelude.stored as usize).ok_or(EnvelopeError::Cut)?;
+        read_body(prelude, &Bytes::copy_from_slice(body))
+    }
+
+    #[test]
+    fn reads_what_it_wrote() {
+        let (bytes, hash) = stored();
+        let envelope = read(&bytes).expect("whole");
+        assert_eq!((envelope.seq, envelope.hash, envelope.records.len()), (7, hash, 2));
+        assert_eq!(&envelope.records[1].raw[..], b"~x~");
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_seen() {
+        let (bytes, hash) = stored();
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(read(&damaged).map_or(true, |e| e.hash != hash), "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert_eq!(read(&bytes[..length]).err(), Some(EnvelopeError::Cut), "length {length}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_is_named() {
+        let (mut bytes, _) = stored();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        assert!(matches!(read(&bytes), Err(EnvelopeError::Record { index: 1, .. })));
+    }
+}

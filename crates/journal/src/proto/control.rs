@@ -1,0 +1,245 @@
+//! Generated from `proto/hazwatch/control/v1/control.proto` by `cargo xtask proto`; do not edit.
+
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Entry {
+    /// From 1, without gaps.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// User name, or `system`.
+    #[prost(string, tag = "2")]
+    pub actor: ::prost::alloc::string::String,
+    /// A reader that finds none of these set is older than the writer and must stop.
+    #[prost(oneof = "entry::Change", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
+    pub change: ::core::option::Option<entry::Change>,
+}
+/// Nested message and enum types in `Entry`.
+pub mod entry {
+    /// A reader that finds none of these set is older than the writer and must stop.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Change {
+        #[prost(message, tag = "10")]
+        CarrierPut(super::Carrier),
+        #[prost(message, tag = "11")]
+        VehiclePut(super::Vehicle),
+        #[prost(message, tag = "12")]
+        TerminalPut(super::TerminalPut),
+        #[prost(message, tag = "13")]
+        Bind(super::Bind),
+        #[prost(message, tag = "14")]
+        Revoke(super::Revoke),
+        #[prost(message, tag = "15")]
+        ZonePut(super::Zone),
+        #[prost(message, tag = "16")]
+        ZoneDelete(super::ZoneDelete),
+        #[prost(message, tag = "17")]
+        CommandRequest(super::Command),
+        #[prost(message, tag = "18")]
+        SettingPut(super::Setting),
+        #[prost(message, tag = "19")]
+        Audit(super::Audit),
+        #[prost(message, tag = "20")]
+        RuleRevision(super::RuleRevision),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Carrier {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Vehicle {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+    /// Empty: no plate.
+    #[prost(string, tag = "2")]
+    pub plate: ::prost::alloc::string::String,
+    /// JT/T 415 / JT/T 697.7 colour code.
+    #[prost(uint32, tag = "3")]
+    pub plate_colour: u32,
+    /// 0: none.
+    #[prost(fixed64, optional, tag = "4")]
+    pub carrier: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TerminalPut {
+    /// As Record.terminal.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub terminal: ::prost::bytes::Bytes,
+    #[prost(string, tag = "2")]
+    pub maker: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub device: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Bind {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub terminal: ::prost::bytes::Bytes,
+    #[prost(fixed64, tag = "2")]
+    pub vehicle: u64,
+    /// Event time, microseconds since the epoch; the least 64-bit number for "always".
+    #[prost(sint64, tag = "3")]
+    pub from_us: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Revoke {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub terminal: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Coord {
+    #[prost(double, tag = "1")]
+    pub lon: f64,
+    #[prost(double, tag = "2")]
+    pub lat: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Line {
+    /// lon, lat, lon, lat, ... degrees, WGS-84.
+    #[prost(double, repeated, tag = "1")]
+    pub coords: ::prost::alloc::vec::Vec<f64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Polygon {
+    /// The first is the outer ring, the others are holes.
+    #[prost(message, repeated, tag = "1")]
+    pub rings: ::prost::alloc::vec::Vec<Line>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MultiPolygon {
+    #[prost(message, repeated, tag = "1")]
+    pub polygons: ::prost::alloc::vec::Vec<Polygon>,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Circle {
+    #[prost(message, optional, tag = "1")]
+    pub centre: ::core::option::Option<Coord>,
+    #[prost(double, tag = "2")]
+    pub radius_m: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Corridor {
+    #[prost(message, optional, tag = "1")]
+    pub axis: ::core::option::Option<Line>,
+    #[prost(double, tag = "2")]
+    pub half_width_m: f64,
+    /// 0 both, 1 along the axis as drawn, 2 against it.
+    #[prost(uint32, tag = "3")]
+    pub direction: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Zone {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+    #[prost(uint32, tag = "2")]
+    pub revision: u32,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Numbers of ZoneKind in the model.
+    #[prost(uint32, tag = "4")]
+    pub kind: u32,
+    #[prost(message, repeated, tag = "8")]
+    pub rules: ::prost::alloc::vec::Vec<ZoneRule>,
+    #[prost(string, tag = "9")]
+    pub source_crs: ::prost::alloc::string::String,
+    #[prost(string, tag = "10")]
+    pub legal_basis: ::prost::alloc::string::String,
+    /// Microseconds since the epoch.
+    #[prost(int64, optional, tag = "11")]
+    pub valid_from_us: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "12")]
+    pub valid_to_us: ::core::option::Option<i64>,
+    #[prost(oneof = "zone::Geometry", tags = "5, 6, 7")]
+    pub geometry: ::core::option::Option<zone::Geometry>,
+}
+/// Nested message and enum types in `Zone`.
+pub mod zone {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Geometry {
+        #[prost(message, tag = "5")]
+        Polygon(super::MultiPolygon),
+        #[prost(message, tag = "6")]
+        Circle(super::Circle),
+        #[prost(message, tag = "7")]
+        Corridor(super::Corridor),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ZoneRule {
+    #[prost(oneof = "zone_rule::Rule", tags = "1")]
+    pub rule: ::core::option::Option<zone_rule::Rule>,
+}
+/// Nested message and enum types in `ZoneRule`.
+pub mod zone_rule {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Rule {
+        #[prost(message, tag = "1")]
+        Forbidden(super::Forbidden),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Forbidden {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ZoneDelete {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Command {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub terminal: ::prost::bytes::Bytes,
+    /// 16 bytes, big-endian, when it carries out an effect.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub effect: ::prost::bytes::Bytes,
+    #[prost(int64, tag = "6")]
+    pub expires_at_us: i64,
+    #[prost(oneof = "command::Body", tags = "3, 4")]
+    pub body: ::core::option::Option<command::Body>,
+}
+/// Nested message and enum types in `Command`.
+pub mod command {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Body {
+        #[prost(message, tag = "3")]
+        Text(super::Text),
+        #[prost(message, tag = "4")]
+        Locate(super::Locate),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Text {
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub urgent: bool,
+    #[prost(bool, tag = "3")]
+    pub spoken: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Locate {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Setting {
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Audit {
+    #[prost(string, tag = "1")]
+    pub action: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub detail: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RuleRevision {
+    #[prost(uint32, tag = "1")]
+    pub revision: u32,
+}

@@ -1,0 +1,215 @@
+//! Records and the batches in which they take effect.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use model::{CommandId, ControlRecord, Position, TerminalId, Timestamp};
+
+use prost::encoding::{WireType, encode_key, encode_varint};
+
+use crate::proto::journal as pb;
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A frame from an authenticated terminal.
+    Uplink,
+    /// A frame from somebody who was not authenticated.
+    Stranger,
+    /// A command frame on its way to a terminal.
+    Command,
+    /// The clock.
+    Tick,
+    /// A control record (in the control chain only).
+    Control,
+}
+
+impl Kind {
+    const fn to_pb(self) -> pb::Kind {
+        match self {
+            Self::Uplink => pb::Kind::Uplink,
+            Self::Stranger => pb::Kind::Stranger,
+            Self::Command => pb::Kind::Command,
+            Self::Tick => pb::Kind::Tick,
+            Self::Control => pb::Kind::Control,
+        }
+    }
+
+    const fn from_pb(kind: pb::Kind) -> Option<Self> {
+        match kind {
+            pb::Kind::Unspecified => None,
+            pb::Kind::Uplink => Some(Self::Uplink),
+            pb::Kind::Stranger => Some(Self::Stranger),
+            pb::Kind::Command => Some(Self::Command),
+            pb::Kind::Tick => Some(Self::Tick),
+            pb::Kind::Control => Some(Self::Control),
+        }
+    }
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When it was received; the journal raises it where the clock went back, so that it never decreases.
+    pub received: Timestamp,
+    /// What it is.
+    pub kind: Kind,
+    /// Whose; `None` for ticks and control.
+    pub terminal: Option<TerminalId>,
+    /// By which connection of this process; 0 for none.
+    pub connection: u64,
+    /// The bytes off the wire.
+    pub raw: Bytes,
+    /// With [`Kind::Command`]: which command.
+    pub command: Option<CommandId>,
+    /// With [`Kind::Stranger`]: where it came from; empty otherwise.
+    pub peer: String,
+}
+
+impl Record {
+    /// A tick of the clock.
+    #[must_use]
+    pub const fn tick(now: Timestamp) -> Self {
+        Self {
+            received: now,
+            kind: Kind::Tick,
+            terminal: None,
+            connection: 0,
+            raw: Bytes::new(),
+            command: None,
+            peer: String::new(),
+        }
+    }
+
+    /// A frame from an authenticated terminal.
+    #[must_use]
+    pub const fn uplink(received: Timestamp, terminal: TerminalId, connection: u64, raw: Bytes) -> Self {
+        Self {
+            received,
+            kind: Kind::Uplink,
+            terminal: Some(terminal),
+            connection,
+            raw,
+            command: None,
+            peer: String::new(),
+        }
+    }
+
+    /// Appends the protobuf form of `hazwatch.journal.v1.Record`. By hand, because this runs for every frame and the
+    /// generated type would copy the terminal and the peer to the heap first; a test holds it against the generated
+    /// code.
+    pub(crate) fn encode(&self, out: &mut BytesMut) {
+        put_varint(out, 1, self.received.0 as u64);
+        put_varint(out, 2, self.kind.to_pb() as u64);
+        if let Some(terminal) = self.terminal {
+            put_bytes(out, 3, significant_bytes(&terminal.value().to_be_bytes()));
+        }
+        put_varint(out, 4, self.connection);
+        put_bytes(out, 5, &self.raw);
+        if let Some(command) = self.command.filter(|id| id.0 != 0) {
+            encode_key(6, WireType::SixtyFourBit, out);
+            out.put_u64_le(command.0);
+        }
+        put_bytes(out, 7, self.peer.as_bytes());
+    }
+
+    #[cfg(test)]
+    fn to_pb(&self) -> pb::Record {
+        pb::Record {
+            received_us: self.received.0,
+            kind: self.kind.to_pb() as i32,
+            terminal: self.terminal.map(terminal_bytes).unwrap_or_default(),
+            connection: self.connection,
+            raw: self.raw.clone(),
+            command: self.command.map_or(0, |id| id.0),
+            peer: self.peer.clone(),
+        }
+    }
+
+    pub(crate) fn from_pb(record: pb::Record) -> Option<Self> {
+        let kind = pb::Kind::try_from(record.kind).ok().and_then(Kind::from_pb)?;
+        Some(Self {
+            received: Timestamp(record.received_us),
+            kind,
+            terminal: terminal_from_bytes(&record.terminal),
+            connection: record.connection,
+            raw: record.raw,
+            command: (record.command != 0).then_some(CommandId(record.command)),
+            peer: record.peer,
+        })
+    }
+}
+
+fn put_varint(out: &mut BytesMut, field: u32, value: u64) {
+    if value != 0 {
+        encode_key(field, WireType::Varint, out);
+        encode_varint(value, out);
+    }
+}
+
+fn put_bytes(out: &mut BytesMut, field: u32, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        encode_key(field, WireType::LengthDelimited, out);
+        encode_varint(bytes.len() as u64, out);
+        out.put_slice(bytes);
+    }
+}
+
+/// Without leading zero bytes; one zero byte for the number 0.
+fn significant_bytes(number: &[u8; 16]) -> &[u8] {
+    let zeros = number.iter().take(15).take_while(|b| **b == 0).count();
+    &number[zeros..]
+}
+
+/// A terminal's number as it is stored.
+pub(crate) fn terminal_bytes(terminal: TerminalId) -> Bytes {
+    Bytes::copy_from_slice(significant_bytes(&terminal.value().to_be_bytes()))
+}
+
+/// The terminal of that number; `None` for no bytes.
+pub(crate) fn terminal_from_bytes(bytes: &[u8]) -> Option<TerminalId> {
+    (!bytes.is_empty()).then(|| TerminalId::from_wire(&bytes[..bytes.len().min(10)]))
+}
+
+/// One frame envelope as it takes effect: first the control records that it brings into force, then its records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Where the envelope lies.
+    pub position: Position,
+    /// The control records up to here are in force.
+    pub control_seq: u64,
+    /// Those of them that were not yet in force before this envelope.
+    pub control: Vec<ControlRecord>,
+    /// When its first record was received, or when it was committed.
+    pub received: Timestamp,
+    /// The records; their place in this list is their index.
+    pub records: Vec<Record>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    #[test]
+    fn terminals_round_trip() {
+        for digits in ["0", "13912345678", "99999999999999999999", "100"] {
+            let terminal: TerminalId = digits.parse().expect("digits");
+            assert_eq!(terminal_from_bytes(&terminal_bytes(terminal)), Some(terminal));
+        }
+        assert_eq!(terminal_from_bytes(&[]), None);
+    }
+
+    #[test]
+    fn the_encoder_writes_the_contract() {
+        let terminal = TerminalId::from_wire(&[0x13, 0x91]);
+        let stranger = Record { kind: Kind::Stranger, peer: "127.0.0.1:9".into(), ..Record::tick(Timestamp(-3)) };
+        let command = Record { kind: Kind::Command, command: Some(CommandId(9)), ..stranger.clone() };
+        let zero = Record { received: Timestamp(0), ..Record::tick(Timestamp(0)) };
+        let uplink = Record::uplink(Timestamp(1_795_406_706_000_000), terminal, 300, Bytes::from_static(b"~1~"));
+        for record in [stranger, command, zero, uplink] {
+            let mut out = BytesMut::new();
+            record.encode(&mut out);
+            assert_eq!(out, record.to_pb().encode_to_vec());
+            assert_eq!(Record::from_pb(pb::Record::decode(out).expect("decodes")), Some(record));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Segment files: one chain of one shard, cut by size and day, named by the sequence of their first envelope.
+//!
+//! ```text
+//! 0  8  "HWSEG001"          16  8  sequence of the first envelope, LE     72  4  0
+//! 8  1  stream (1, 2)       24 32  hash of the envelope before it         76  4  CRC32C of the 76 bytes before
+//! 9  1  0                   56 16  its writer
+//! 10 2  shard, LE           12  4  0
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use model::Timestamp;
+
+use crate::disk::{Disk, DiskFile};
+use crate::envelope::EnvelopeError;
+use crate::hash::{GENESIS, Hash};
+use crate::scan::{self, Scan};
+
+/// A segment is closed when it grows beyond this, or when the day (GMT+8) turns.
+pub const SEGMENT_BYTES_MAX: u64 = 256 << 20;
+pub(crate) const SEGMENT_HEADER: usize = 80;
+const MAGIC: &[u8; 8] = b"HWSEG001";
+
+/// The two chains of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// Frames and ticks.
+    Frames,
+    /// Control records.
+    Control,
+}
+
+impl Stream {
+    /// The folder under `DIR/journal`.
+    #[must_use]
+    pub const fn folder(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::Control => "control",
+        }
+    }
+
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Frames => 1,
+            Self::Control => 2,
+        }
+    }
+}
+
+/// The first broken record of a chain, as found while reading.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file} at byte {offset}, envelope {seq}{}: {reason}", record.map_or_else(String::new, |r| format!(", record {r}")))]
+pub struct Broken {
+    /// The file.
+    pub file: String,
+    /// Where in it the envelope begins.
+    pub offset: u64,
+    /// The envelope's sequence.
+    pub seq: u64,
+    /// The record in it, when it can be told.
+    pub record: Option<u32>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system refuses.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A record before the end is damaged: nothing is cut away; `hazwatch verify` tells more.
+    #[error("the journal is damaged before its end: {0}")]
+    Broken(Broken),
+    /// A control record that this version cannot read.
+    #[error("the control chain cannot be read")]
+    Control(#[from] crate::ChangeCodecError),
+}
+
+pub(crate) fn io_error(action: &'static str, path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io { action, path: path.to_path_buf(), source }
+}
+
+/// Where a chain stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub next_seq: u64,
+    pub hash: Hash,
+    pub writer: [u8; 16],
+    pub control_seq: u64,
+    pub received: Timestamp,
+}
+
+impl Head {
+    const fn genesis() -> Self {
+        Self { next_seq: 1, hash: GENESIS, writer: [0; 16], control_seq: 0, received: Timestamp::MIN }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub stream: u8,
+    pub first_seq: u64,
+    pub previous: Hash,
+    pub writer: [u8; 16],
+}
+
+impl SegmentHeader {
+    fn encode(&self) -> [u8; SEGMENT_HEADER] {
+        let mut out = [0; SEGMENT_HEADER];
+        out[0..8].copy_from_slice(MAGIC);
+        out[8] = self.stream;
+        out[16..24].copy_from_slice(&self.first_seq.to_le_bytes());
+        out[24..56].copy_from_slice(&self.previous);
+        out[56..72].copy_from_slice(&self.writer);
+        let crc = crc32c::crc32c(&out[..76]);
+        out[76..80].copy_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER]) -> Option<Self> {
+        let crc = u32::from_le_bytes([bytes[76], bytes[77], bytes[78], bytes[79]]);
+        if &bytes[0..8] != MAGIC || crc32c::crc32c(&bytes[..76]) != crc {
+            return None;
+        }
+        Some(Self {
+            stream: bytes[8],
+            first_seq: u64::from_le_bytes(*bytes[16..].first_chunk()?),
+            previous: *bytes[24..].first_chunk()?,
+            writer: *bytes[56..].first_chunk()?,
+        })
+    }
+}
+
+pub(crate) fn file_name(first_seq: u64) -> String {
+    format!("{first_seq:020}.hwj")
+}
+
+/// The segments of a chain with their first sequences, ascending.
+pub(crate) fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let names = disk.list(folder)?;
+    let parse = |name: String| name.strip_suffix(".hwj")?.parse().ok().map(|seq| (seq, folder.join(&name)));
+    Ok(names.into_iter().filter_map(parse).collect())
+}
+
+/// The end of a chain: the only place that is written to.
+pub(crate) struct ChainEnd {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    stream: Stream,
+    file: Option<Box<dyn DiskFile>>,
+    length: u64,
+    day: i32,
+    pub head: Head,
+}
+
+impl ChainEnd {
+    /// Opens the chain, cutting a torn tail. Returns the number of bytes that were cut.
+    pub(crate) fn open(disk: Arc<dyn Disk>, journal: &Path, stream: Stream) -> Result<(Self, u64), OpenError> {
+        let folder = journal.join(stream.folder());
+        disk.make_folder(&folder).map_err(|e| io_error("make", &folder, e))?;
+        let segments = list(&*disk, &folder).map_err(|e| io_error("list", &folder, e))?;
+        let mut end = Self { disk, folder, stream, file: None, length: 0, day: i32::MIN, head: Head::genesis() };
+        let cut = match segments.last() {
+            Some((_, path)) => end.open_last(path)?,
+            None => 0,
+        };
+        if let [.., (_, before), _] = segments.as_slice()
+            && end.head.received == Timestamp::MIN
+        {
+            end.adopt_from_closed(before)?;
+        }
+        Ok((end, cut))
+    }
+
+    /// A segment that was begun but got no envelope says only where the chain stands; what was in force is in the
+    /// one before it.
+    fn adopt_from_closed(&mut self, path: &Path) -> Result<(), OpenError> {
+        let (hash, next_seq) = (self.head.hash, self.head.next_seq);
+        let file = self.disk.open_read(path).map_err(|e| io_error("open", path, e))?;
+        let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
+        let mut last = None;
+        while let Some(place) = scan.next_prelude().map_err(|e| OpenError::Broken(scan.broken(0, e.to_string())))? {
+            last = Some(place);
+        }
+        self.adopt_last(&scan, path, last, scan.offset())?;
+        if (self.head.hash, self.head.next_seq) == (hash, next_seq) {
+            return Ok(());
+        }
+        Err(OpenError::Broken(scan.broken(next_seq, "the next segment does not continue this one".into())))
+    }
+
+    fn open_last(&mut self, path: &Path) -> Result<u64, OpenError> {
+        let mut file = self.disk.open_append(path).map_err(|e| io_error("open", path, e))?;
+        let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
+        let header = scan.header.ok_or_else(|| OpenError::Broken(scan.broken(0, "no segment header".into())))?;
+        self.head.next_seq = header.first_seq;
+        self.head.hash = header.previous;
+        self.head.writer = header.writer;
+        let mut last: Option<scan::Place> = None;
+        let torn = loop {
+            match scan.next_prelude() {
+                Ok(Some(place)) => last = Some(place),
+                Ok(None) => break None,
+                Err(scan::ScanError::Envelope(error)) => break Some(error),
+                Err(scan::ScanError::Io(e)) => return Err(io_error("read", path, e)),
+            }
+        };
+        let mut end = scan.offset();
+        if let Some(error) = torn
+            && scan.has_envelope_after(end).map_err(|e| io_error("read", path, e))?
+        {
+            return Err(OpenError::Broken(scan.broken(0, error.to_string())));
+        }
+        end = self.adopt_last(&scan, path, last, end)?;
+        let length = file.len().map_err(|e| io_error("read", path, e))?;
+        if length > end {
+            file.truncate(end).map_err(|e| io_error("cut the torn tail of", path, e))?;
+        }
+        self.length = end;
+        self.day = if self.head.received == Timestamp::MIN { i32::MIN } else { self.head.received.china_day() };
+        self.file = Some(file);
+        Ok(length - end)
+    }
+
+    /// Takes the head from the last whole envelope; a broken one at the very end is a torn tail. Returns where the
+    /// good part ends.
+    fn adopt_last(
+        &mut self,
+        scan: &Scan<'_>,
+        path: &Path,
+        mut last: Option<scan::Place>,
+        mut end: u64,
+    ) -> Result<u64, OpenError> {
+        while let Some(place) = last {
+            match scan.read(place) {
+                Ok(envelope) => {
+                    self.head.next_seq = place.prelude.seq + 1;
+                    self.head.hash = envelope.hash;
+                    self.head.writer = envelope.header.writer.first_chunk().copied().unwrap_or_default();
+                    self.head.control_seq = envelope.header.control_seq;
+                    self.head.received =
+                        envelope.records.last().map_or(Timestamp(envelope.header.first_received_us), |r| r.received);
+                    return Ok(end);
+                }
+                Err(scan::ScanError::Io(e)) => return Err(io_error("read", path, e)),
+                Err(scan::ScanError::Envelope(error @ (EnvelopeError::Format(_) | EnvelopeError::Codec(_)))) => {
+                    return Err(OpenError::Broken(scan.broken(place.prelude.seq, error.to_string())));
+                }
+                Err(scan::ScanError::Envelope(_)) => {
+                    end = place.offset;
+                    last = scan.place_before(place).map_err(|e| io_error("read", path, e))?;
+                    if last.is_some_and(|before| scan.read(before).is_err()) {
+                        return Err(OpenError::Broken(scan.broken(place.prelude.seq, "two broken envelopes".into())));
+                    }
+                }
+            }
+        }
+        Ok(end)
+    }
+
+    /// Appends the bytes of one envelope and makes them durable. The caller moves the head afterwards.
+    pub(crate) fn append(&mut self, bytes: &BytesMut, day: i32) -> io::Result<()> {
+        if self.file.is_none() || self.length >= SEGMENT_BYTES_MAX || (day != self.day && self.length > 0) {
+            self.rotate()?;
+        }
+        self.day = day;
+        let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment"))?;
+        file.append(bytes)?;
+        self.length += bytes.len() as u64;
+        if crate::sabotage::is_active("skip-fsync") { Ok(()) } else { file.sync() }
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let header = SegmentHeader {
+            stream: self.stream.number(),
+            first_seq: self.head.next_seq,
+            previous: self.head.hash,
+            writer: self.head.writer,
+        };
+        let path = self.folder.join(file_name(self.head.next_seq));
+        self.file = Some(self.disk.create(&path, &header.encode())?);
+        self.length = SEGMENT_HEADER as u64;
+        Ok(())
+    }
+}
