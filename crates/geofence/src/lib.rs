@@ -26,6 +26,7 @@ mod corridor;
 mod error;
 mod index;
 mod interval;
+mod piece;
 mod plane;
 mod point;
 mod polygon;

@@ -63,6 +63,11 @@ impl Xy {
     }
 }
 
+/// The box around boxes; the origin if there are none.
+pub(crate) fn bounds(boxes: impl Iterator<Item = (Xy, Xy)>) -> (Xy, Xy) {
+    boxes.reduce(|(lo, hi), (l, h)| (lo.min(l), hi.max(h))).unwrap_or((Xy::ORIGIN, Xy::ORIGIN))
+}
+
 /// The affine map from degrees to metres around one reference point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Plane {
@@ -135,7 +140,12 @@ impl Path {
 
     /// Metres by which `p` lies to the left of the endless line through the path.
     pub(crate) fn left_m(&self, p: Xy) -> f64 {
-        self.step.cross(p.minus(self.start)) / self.length_m
+        self.left(p) / self.length_m
+    }
+
+    /// The same times the length of the path: spares a division.
+    pub(crate) fn left(&self, p: Xy) -> f64 {
+        self.step.cross(p.minus(self.start))
     }
 
     /// Whether the box around the path meets the box `lo..hi`.

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::BOUNDARY_M;
 use crate::interval::{Interval, Intervals};
-use crate::plane::{Path, Xy};
+use crate::plane::{Path, Xy, bounds};
 
 /// One side of a ring.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,8 +54,7 @@ pub(crate) struct Part {
 
 impl Part {
     pub(crate) fn new(edges: Vec<Edge>) -> Self {
-        let far = Xy::new(f64::INFINITY, f64::INFINITY);
-        let (lo, hi) = edges.iter().fold((far, far.times(-1.0)), |(lo, hi), e| (lo.min(e.a), hi.max(e.a)));
+        let (lo, hi) = bounds(edges.iter().map(|e| (e.a, e.a)));
         Self { edges: edges.into(), lo, hi }
     }
 
@@ -80,10 +79,11 @@ impl Part {
         if !path.meets(self.lo, self.hi) {
             return;
         }
+        let on_line = BOUNDARY_M * path.length_m();
         let mut crossings: SmallVec<[f64; 8]> = SmallVec::new();
         for Edge { a, b } in &self.edges {
-            let (left_a, left_b) = (path.left_m(*a), path.left_m(*b));
-            if left_a.abs().max(left_b.abs()) <= BOUNDARY_M {
+            let (left_a, left_b) = (path.left(*a), path.left(*b));
+            if left_a.abs().max(left_b.abs()) <= on_line {
                 let (t_a, t_b) = (path.foot(*a), path.foot(*b));
                 pieces.extend(Interval::clipped(t_a.min(t_b), t_a.max(t_b)));
             }

@@ -7,7 +7,7 @@ use geo_types::{Coord, LineString, MultiPolygon};
 use crate::corridor::{Along, Corridor, Direction};
 use crate::error::{At, Extent, ShapeError};
 use crate::interval::{Interval, Intervals, agree_with_ends, of_point, union};
-use crate::plane::{Path, Plane, Xy};
+use crate::plane::{Path, Plane, Xy, bounds};
 use crate::point::{Bbox, Point};
 use crate::polygon::{Edge, Part};
 use crate::simple::{self, Ring};
@@ -127,7 +127,8 @@ impl Shape {
     /// Metres to the nearest edge: positive inside, negative outside.
     ///
     /// Where polygons of one shape overlap or adjoin, or a corridor runs over its own end, the depth inside is
-    /// that of the deepest piece alone: never more than the true one.
+    /// that of the deepest piece alone: never more than the true one. It may be too large only within a half width of
+    /// a corridor's end whose last leg is shorter than the half width and bent off.
     pub fn depth_m(&self, p: Point) -> f64 {
         if !p.is_finite() {
             return f64::NEG_INFINITY;
@@ -234,8 +235,4 @@ fn bbox_of<'a>(coords: impl Iterator<Item = &'a Coord<f64>>) -> Option<Bbox> {
         min: Bbox::of_segment(all.min, one.min).min,
         max: Bbox::of_segment(all.max, one.max).max,
     })
-}
-
-fn bounds(boxes: impl Iterator<Item = (Xy, Xy)>) -> (Xy, Xy) {
-    boxes.reduce(|(lo, hi), (l, h)| (lo.min(l), hi.max(h))).unwrap_or((Xy::ORIGIN, Xy::ORIGIN))
 }

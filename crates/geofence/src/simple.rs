@@ -1,10 +1,7 @@
 //! Whether the rings of a polygon are simple: no crossing, no touching itself, holes inside.
 
-use rstar::RTree;
-use rstar::primitives::{GeomWithData, Rectangle};
-
 use crate::error::{At, ShapeError};
-use crate::plane::Xy;
+use crate::plane::{Xy, bounds};
 use crate::polygon::{Edge, Side, side_of};
 
 /// Rings thinner than this enclose nothing, in square metres: above the rounding of three points on a line.
@@ -44,6 +41,9 @@ impl Ring {
 /// An edge, and where it stands in its polygon.
 struct Tagged {
     edge: Edge,
+    /// Box of the edge, first coordinate in the direction of the sweep.
+    lo: Xy,
+    hi: Xy,
     ring: usize,
     /// Number of the vertex it starts from, as given.
     vertex: usize,
@@ -53,6 +53,10 @@ struct Tagged {
 }
 
 impl Tagged {
+    fn order(&self) -> (usize, usize) {
+        (self.ring, self.place)
+    }
+
     fn is_neighbour(&self, other: &Self) -> bool {
         let (lo, hi) = (self.place.min(other.place), self.place.max(other.place));
         hi - lo == 1 || (lo == 0 && hi + 1 == self.count)
@@ -87,35 +91,49 @@ pub(crate) fn check(part: usize, rings: &[Ring]) -> Result<(), ShapeError> {
     check_holes(part, rings)
 }
 
-/// Finds the first edge, in the order given, that meets another one; a tree of the edges spares the others.
+/// Finds the first edge, in the order given, that meets another one as it must not.
+///
+/// A sweep along the longer side of the polygon: only edges whose boxes overlap are compared.
 fn check_edges(part: usize, rings: &[Ring]) -> Result<(), ShapeError> {
-    let edges: Vec<Tagged> = rings.iter().enumerate().flat_map(tagged).collect();
-    let boxes = edges.iter().enumerate().map(|(i, e)| GeomWithData::new(box_of(&e.edge), i));
-    let tree = RTree::bulk_load(boxes.collect());
+    let edges = sweep_order(rings);
+    let mut clash: Option<(&Tagged, &Tagged)> = None;
     for (i, e) in edges.iter().enumerate() {
-        let near = tree.locate_in_envelope_intersecting(&rstar::RTreeObject::envelope(&box_of(&e.edge)));
-        let later = near.map(|n| n.data).filter(|&j| j > i);
-        let clash = later.filter(|&j| edges.get(j).is_some_and(|o| e.conflicts(o))).min();
-        if let Some(other) = clash.and_then(|j| edges.get(j)) {
-            let at = At { part, ring: e.ring, vertex: e.vertex };
-            let (other_ring, other_vertex) = (other.ring, other.vertex);
-            return Err(if other_ring == e.ring {
-                ShapeError::SelfIntersection { at, other_vertex }
-            } else {
-                ShapeError::RingsCross { at, other_ring, other_vertex }
-            });
+        let reached = edges.iter().skip(i + 1).take_while(|o| o.lo.x <= e.hi.x);
+        for o in reached.filter(|o| o.lo.y <= e.hi.y && e.lo.y <= o.hi.y) {
+            if e.conflicts(o) {
+                let pair = if e.order() < o.order() { (e, o) } else { (o, e) };
+                let key = |(first, second): (&Tagged, &Tagged)| (first.order(), second.order());
+                clash = Some(clash.map_or(pair, |best| if key(pair) < key(best) { pair } else { best }));
+            }
         }
     }
-    Ok(())
+    let Some((first, other)) = clash else {
+        return Ok(());
+    };
+    let at = At { part, ring: first.ring, vertex: first.vertex };
+    let (other_ring, other_vertex) = (other.ring, other.vertex);
+    Err(if other_ring == first.ring {
+        ShapeError::SelfIntersection { at, other_vertex }
+    } else {
+        ShapeError::RingsCross { at, other_ring, other_vertex }
+    })
 }
 
-fn tagged((ring, r): (usize, &Ring)) -> impl Iterator<Item = Tagged> + '_ {
-    let count = r.vertices.len();
-    r.edges().enumerate().map(move |(place, (vertex, edge))| Tagged { edge, ring, vertex, place, count })
-}
-
-fn box_of(e: &Edge) -> Rectangle<[f64; 2]> {
-    Rectangle::from_corners([e.a.x, e.a.y], [e.b.x, e.b.y])
+/// All edges, by the lower end of their boxes along the longer side of the polygon.
+fn sweep_order(rings: &[Ring]) -> Vec<Tagged> {
+    let (lo, hi) = bounds(rings.iter().flat_map(|r| &r.vertices).map(|&(_, v)| (v, v)));
+    let tall = hi.y - lo.y > hi.x - lo.x;
+    let turned = |p: Xy| if tall { Xy::new(p.y, p.x) } else { p };
+    let mut edges: Vec<Tagged> = Vec::new();
+    for (ring, r) in rings.iter().enumerate() {
+        let count = r.vertices.len();
+        edges.extend(r.edges().enumerate().map(|(place, (vertex, edge))| {
+            let (lo, hi) = (turned(edge.a.min(edge.b)), turned(edge.a.max(edge.b)));
+            Tagged { edge, lo, hi, ring, vertex, place, count }
+        }));
+    }
+    edges.sort_by(|a, b| a.lo.x.total_cmp(&b.lo.x));
+    edges
 }
 
 /// Rings do not cross by now: one point of a hole that is not on the outer ring decides for all.
@@ -149,6 +167,9 @@ enum Meeting {
 fn meeting(e: &Edge, f: &Edge) -> Meeting {
     let left = |edge: &Edge, p: Xy| edge.b.minus(edge.a).cross(p.minus(edge.a));
     let (ea, eb) = (left(f, e.a), left(f, e.b));
+    if (ea > 0.0 && eb > 0.0) || (ea < 0.0 && eb < 0.0) {
+        return Meeting::Apart;
+    }
     let (fa, fb) = (left(e, f.a), left(e, f.b));
     if ea == 0.0 && eb == 0.0 && fa == 0.0 && fb == 0.0 {
         return on_one_line(e, f);

@@ -123,6 +123,12 @@ fn progress_goes_round_a_bend() {
     assert_near(first[0].progress_m + second[0].progress_m, 1000.0, 1.0);
     let outer = along(&shape, (-10.0, -15.0), (15.0, 10.0));
     assert_near(outer[0].progress_m, 20.0, 0.5);
+    let in_the_join = along(&shape, (3.0, -4.0), (8.0, -6.0));
+    assert_near(in_the_join[0].offset_in_m, -5.0, 0.1);
+    assert_near(in_the_join[0].offset_out_m, -10.0, 0.1);
+    assert_near(in_the_join[0].progress_m, 0.0, 0.1);
+    let to_the_right = corridor(&[(-1000.0, 0.0), (0.0, 0.0), (0.0, -1000.0)], 20.0);
+    assert_near(along(&to_the_right, (3.0, 4.0), (8.0, 6.0))[0].offset_out_m, 10.0, 0.1);
 }
 
 #[test]

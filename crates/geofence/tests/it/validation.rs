@@ -1,9 +1,12 @@
 //! What is refused, and how the place is named.
 
+use geo::Validation;
 use geo_types::{Coord, LineString, MultiPolygon, Polygon};
 use geofence::{At, Direction, Extent, MAX_VERTICES, Point, Shape, ShapeError};
 
-use crate::{Metres, area, at, line, rings};
+use proptest::prelude::*;
+
+use crate::{Metres, area, at, line, oracle, rings};
 
 fn refusal(parts: &[&[&[(f64, f64)]]]) -> ShapeError {
     let area = MultiPolygon(parts.iter().map(|part| rings(part)).collect());
@@ -142,4 +145,25 @@ fn messages_name_the_place() {
     );
     let far = Shape::circle(Point::new(32.0, 118.0), 1.0).expect_err("swapped");
     assert!(far.to_string().contains("order is lon, lat"), "{far}");
+}
+
+fn anywhere() -> impl Strategy<Value = Metres> {
+    (-500.0..500.0, -500.0..500.0)
+}
+
+proptest! {
+    #![proptest_config(oracle::config(0x0a))]
+
+    #[test]
+    fn refused_is_what_geo_calls_invalid(
+        outer in prop::collection::vec(anywhere(), 3..7),
+        hole in prop::option::of(prop::collection::vec(anywhere(), 3..5)),
+    ) {
+        let drawn = match &hole {
+            Some(hole) => rings(&[&outer, hole]),
+            None => rings(&[&outer]),
+        };
+        let got = Shape::polygon(&MultiPolygon(vec![drawn.clone()]));
+        prop_assert_eq!(got.is_ok(), drawn.is_valid(), "{:?}", got.err());
+    }
 }
