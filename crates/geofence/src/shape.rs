@@ -54,11 +54,10 @@ impl Shape {
         for (part, ring, line) in rings() {
             check_coordinates(part, ring, &line.0)?;
         }
-        let around = bbox_of(rings().flat_map(|(.., line)| line.coords())).ok_or(match area.0.is_empty() {
-            true => ShapeError::Empty,
-            false => ShapeError::TooFewVertices { part: 0, ring: 0, distinct: 0, needed: 3 },
-        })?;
-        let plane = Plane::at(around.centre());
+        if area.0.is_empty() {
+            return Err(ShapeError::Empty);
+        }
+        let plane = Plane::at(centre_of(rings().flat_map(|(.., line)| line.coords())));
         let mut parts = Vec::with_capacity(area.0.len());
         for (part, p) in area.iter().enumerate() {
             let lines = std::iter::once(p.exterior()).chain(p.interiors());
@@ -98,8 +97,7 @@ impl Shape {
         check_count(axis.0.len())?;
         check_coordinates(0, 0, &axis.0)?;
         check_extent(Extent::HalfWidth, half_width_m)?;
-        let centre = bbox_of(axis.coords()).map_or(Point::new(0.0, 0.0), |b| b.centre());
-        let plane = Plane::at(centre);
+        let plane = Plane::at(centre_of(axis.coords()));
         let mut vertices: Vec<Xy> = projected(plane, axis).collect();
         vertices.dedup();
         if vertices.len() < 2 {
@@ -229,10 +227,12 @@ fn check_extent(extent: Extent, metres: f64) -> Result<(), ShapeError> {
     if metres > 0.0 && metres <= extent.max_m() { Ok(()) } else { Err(ShapeError::ExtentOutOfRange { extent, metres }) }
 }
 
-/// The box of all coordinates; `None` if there are none.
-fn bbox_of<'a>(coords: impl Iterator<Item = &'a Coord<f64>>) -> Option<Bbox> {
-    coords.map(|&c| Bbox::of_segment(c.into(), c.into())).reduce(|all, one| Bbox {
+/// The centre of the box of all coordinates; anywhere if there are none, which is refused later.
+fn centre_of<'a>(coords: impl Iterator<Item = &'a Coord<f64>>) -> Point {
+    let points = coords.map(|&c| Bbox::of_segment(c.into(), c.into()));
+    let around = points.reduce(|all, one| Bbox {
         min: Bbox::of_segment(all.min, one.min).min,
         max: Bbox::of_segment(all.max, one.max).max,
-    })
+    });
+    around.map_or(Point::new(0.0, 0.0), |bbox| bbox.centre())
 }
