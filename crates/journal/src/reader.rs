@@ -140,7 +140,7 @@ pub(crate) fn places(
 ) -> Result<Vec<Place>, ReadError> {
     let mut scan = Scan::open(file, path).map_err(|e| io_error("read", path, e))?;
     if scan.header.is_none_or(|header| header.first_seq != first) {
-        return Err(ReadError::Broken(scan.broken(first, "no segment header".into())));
+        return Err(ReadError::Broken(scan.no_header(first)));
     }
     let mut places = Vec::new();
     loop {

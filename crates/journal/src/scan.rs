@@ -79,6 +79,10 @@ impl<'a> Scan<'a> {
         Broken { file: self.name.clone(), offset: self.offset, seq, record: None, reason }
     }
 
+    pub(crate) fn no_header(&self, seq: u64) -> Broken {
+        Broken { offset: 0, ..self.broken(seq, "the header of the segment is damaged".into()) }
+    }
+
     /// The next envelope's place, `None` at a clean end.
     pub(crate) fn next_prelude(&mut self) -> Result<Option<Place>, ScanError> {
         if self.offset >= self.length {

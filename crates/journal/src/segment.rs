@@ -205,7 +205,7 @@ impl ChainEnd {
     fn open_last(&mut self, path: &Path) -> Result<u64, OpenError> {
         let mut file = self.disk.open_append(path).map_err(|e| io_error("open", path, e))?;
         let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
-        let header = scan.header.ok_or_else(|| OpenError::Broken(scan.broken(0, "no segment header".into())))?;
+        let header = scan.header.ok_or_else(|| OpenError::Broken(scan.no_header(0)))?;
         self.head.next_seq = header.first_seq;
         self.head.hash = header.previous;
         self.head.writer = header.writer;

@@ -122,7 +122,7 @@ impl Walk {
         let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
         let header = scan.header.filter(|h| h.first_seq == first && h.stream == self.stream.number());
         let Some(header) = header else {
-            return Err(VerifyError::Broken(scan.broken(first, "no segment header".into())));
+            return Err(VerifyError::Broken(scan.no_header(first)));
         };
         if is_first {
             // Retention takes whole segments from the front; the chain is checked from the first that is there.

@@ -63,7 +63,7 @@ async fn the_feed_and_the_reader_tell_the_same_story() {
     let bringing = live.iter().find(|batch| !batch.control.is_empty()).expect("control took effect");
     assert_eq!((bringing.position, bringing.control_seq, bringing.control.len()), (control.position, 2, 2));
     let report = verify(&disk, &folder()).expect("sound");
-    assert_eq!((report.control_records, report.torn_bytes, report.writers), (2, 0, 2));
+    assert_eq!((report.control_records, report.torn_bytes, report.writers), (2, 0, 1));
 }
 
 #[tokio::test]
