@@ -16,9 +16,11 @@ pub(crate) struct Scratch(Option<[u8; MAX_WIRE_FRAME]>);
 /// XOR of all bytes (校验码), word-wise.
 pub(crate) fn xor(bytes: &[u8]) -> u8 {
     let (words, tail) = bytes.as_chunks::<8>();
-    let wide = words.iter().fold(0, |acc, word| acc ^ u64::from_ne_bytes(*word));
-    let folded = wide.to_ne_bytes().iter().fold(0, |acc, byte| acc ^ byte);
-    tail.iter().fold(folded, |acc, byte| acc ^ byte)
+    let mut wide = words.iter().fold(0, |acc, word| acc ^ u64::from_ne_bytes(*word));
+    for half in [32, 16, 8] {
+        wide ^= wide >> half;
+    }
+    tail.iter().fold(wide as u8, |acc, byte| acc ^ byte)
 }
 
 /// What an escape starting at `rest[0]` means: the bytes it yields and how many it took.
@@ -41,7 +43,7 @@ pub(crate) fn unescape<'a>(content: &'a [u8], scratch: &'a mut Scratch) -> Optio
     if content.len() > MAX_WIRE_FRAME {
         return None;
     }
-    let out = scratch.0.get_or_insert_with(|| [0; MAX_WIRE_FRAME]);
+    let out = scratch.0.get_or_insert([0; MAX_WIRE_FRAME]);
     let (mut len, mut rest) = (0, content);
     loop {
         out.get_mut(len..len + run)?.copy_from_slice(&rest[..run]);

@@ -76,13 +76,36 @@ pub(crate) enum Verdict<'a> {
 }
 
 /// Unescaped bytes that the header at the start of `plain` announces, by its flags alone.
+#[inline]
 pub(crate) fn announced_len(plain: &[u8]) -> usize {
-    header::peek_props(plain)
-        .map_or(MIN_FRAME, |props| Shape::by_flags(props).len() + usize::from(props & header::LENGTH_MASK) + 1)
+    header::peek_props(plain).map_or(MIN_FRAME, announced)
+}
+
+#[inline]
+fn announced(props: u16) -> usize {
+    Shape::by_flags(props).len() + usize::from(props & header::LENGTH_MASK) + 1
 }
 
 /// Judges one unescaped piece.
+#[inline]
 pub(crate) fn judge(plain: &[u8]) -> Verdict<'_> {
+    well_formed(plain).map_or_else(|| judge_odd(plain), Verdict::Good)
+}
+
+/// The usual frame: length as its flags announce, check code right.
+#[inline]
+fn well_formed(plain: &[u8]) -> Option<Frame<'_>> {
+    let props = header::peek_props(plain)?;
+    if plain.len() != announced(props) || xor(plain) != 0 {
+        return None;
+    }
+    let shape = Shape::by_flags(props);
+    let body = plain.get(shape.len()..plain.len() - 1)?;
+    Some(Frame { header: Header::read(plain, shape)?, body, check_ok: true, oddities: Oddities::NONE })
+}
+
+#[cold]
+fn judge_odd(plain: &[u8]) -> Verdict<'_> {
     let short = plain.len() < announced_len(plain);
     let Ok(frame) = Frame::parse(plain) else {
         return if short { Verdict::Fragment(None) } else { Verdict::Junk };

@@ -24,6 +24,10 @@ mod at {
     pub(super) const PROTOCOL_VERSION: usize = 4;
     /// 2019.
     pub(super) const PHONE_10: usize = 5;
+    /// Header length without a sub-package item, which follows; the serial comes last.
+    pub(super) const BASE: usize = 12;
+    /// The same, 2019.
+    pub(super) const BASE_2019: usize = 17;
 }
 
 /// Edition of JT/T 808 that a terminal speaks.
@@ -115,7 +119,7 @@ impl Shape {
 
     /// Header bytes of this shape.
     pub(crate) fn len(self) -> usize {
-        let base = if self.edition == Edition::V2019 { 17 } else { 12 };
+        let base = if self.edition == Edition::V2019 { at::BASE_2019 } else { at::BASE };
         base + if self.packet { 4 } else { 0 }
     }
 
@@ -185,27 +189,30 @@ impl Header {
     }
 
     /// Reads a header of `shape`; `None` when `plain` is too short for it.
+    #[inline]
     pub(crate) fn read(plain: &[u8], shape: Shape) -> Option<Self> {
-        let (protocol_version, phone) = if shape.edition == Edition::V2019 {
-            let phone = plain.get(at::PHONE_10..)?.first_chunk()?;
-            (Some(*plain.get(at::PROTOCOL_VERSION)?), Phone::from_bcd10(*phone))
+        let (protocol_version, phone, base) = if shape.edition == Edition::V2019 {
+            let base: &[u8; at::BASE_2019] = plain.first_chunk()?;
+            let phone = base[at::PHONE_10..].first_chunk()?;
+            (Some(base[at::PROTOCOL_VERSION]), Phone::from_bcd10(*phone), base.as_slice())
         } else {
-            let phone = plain.get(at::PHONE_6..)?.first_chunk()?;
-            (None, Phone::from_bcd6(*phone))
+            let base: &[u8; at::BASE] = plain.first_chunk()?;
+            let phone = base[at::PHONE_6..].first_chunk()?;
+            (None, Phone::from_bcd6(*phone), base.as_slice())
         };
-        let packet_at = Shape { packet: false, ..shape }.len();
         let packet = if shape.packet {
-            Some(Packet { total: word(plain, packet_at)?, number: word(plain, packet_at + 2)? })
+            let at = base.len();
+            Some(Packet { total: word(plain, at)?, number: word(plain, at + 2)? })
         } else {
             None
         };
         Some(Self {
-            id: word(plain, at::ID)?,
-            props: peek_props(plain)?,
+            id: word(base, at::ID)?,
+            props: word(base, at::PROPERTIES)?,
             edition: shape.edition,
             protocol_version,
             phone,
-            serial: word(plain, packet_at - 2)?,
+            serial: u16::from_be_bytes(*base.last_chunk()?),
             packet,
         })
     }

@@ -18,7 +18,7 @@ fn from_bcd(byte: u8) -> Option<i8> {
 
 fn to_bcd(value: i8) -> u8 {
     let value = value.unsigned_abs();
-    value / 10 << 4 | value % 10
+    ((value / 10) << 4) | (value % 10)
 }
 
 impl BcdTime {

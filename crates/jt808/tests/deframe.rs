@@ -1,8 +1,13 @@
 //! The deframer against streams that no standard allows: tables of garbage, and the property that
 //! reads may split a stream anywhere.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use jt808::{DeframeError, Deframer, Edition, FLAG, GARBAGE_MAX, Header, MAX_WIRE_FRAME, Phone, encode_frame};
 use proptest::prelude::*;
+
+/// (serial, check_ok) of every piece, in order.
+type Expected = Vec<(u16, bool)>;
 
 /// (serial, check_ok, body, wire) of a piece.
 type Seen = (u16, bool, Vec<u8>, Vec<u8>);
@@ -20,6 +25,7 @@ fn feed(chunks: &[&[u8]]) -> (Vec<Seen>, Result<(), DeframeError>, u64) {
             ));
         };
         result = deframer.push(chunk, &mut note);
+        assert!(deframer.held_bytes() <= 2 * MAX_WIRE_FRAME);
         if result.is_err() {
             break;
         }
@@ -76,7 +82,7 @@ fn with_announced(serial: u16, body: &[u8], announced: u16) -> Vec<u8> {
 const BODY: [u8; 28] = [0x11; 28];
 
 /// A stream, and the (serial, check_ok) of what must come out of it, in order.
-fn table() -> Vec<(&'static str, Vec<u8>, Vec<(u16, bool)>)> {
+fn table() -> Vec<(&'static str, Vec<u8>, Expected)> {
     let (a, b) = (frame(1, &BODY), frame(2, &BODY));
     let mut holed = BODY;
     holed[9] = FLAG;

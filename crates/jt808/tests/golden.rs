@@ -1,6 +1,8 @@
 //! Golden frames: hex on the left, what is printed on the right, one a line. A change of the
 //! printed contract is a diff of `golden/frames.jsonl`; `BLESS=1 cargo test` writes it anew.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use jt808::{Deframer, Direction, Edition, MESSAGES, Message, decode_json, encode, message_info};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -1,6 +1,8 @@
 //! Properties of messages: no body panics, every body prints, and what is read is written back so
 //! that it reads the same.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use jt808::{
     BatchBodies, BcdTime, Edition, Header, LocationReport, LocationView, MESSAGES, Message, Packet, Phone,
     StreamDecoder, decode_json, encode, print_frame,

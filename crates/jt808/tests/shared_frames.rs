@@ -1,6 +1,8 @@
 //! The annotated frames of the wire reference, where it lies beside the repository: what we decode
 //! is formatted in its notation and compared with what it prints.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use jt808::{Deframer, Edition, Frame, Message, decode_json, encode, encode_frame};
 use serde_json::Value;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Any stream, cut anywhere, gives the same pieces, keeps memory bounded and never panics.
 #![no_main]
 
-use jt808::{DeframeError, Deframer, FLAG, Piece, decode_json};
+use jt808::{DeframeError, Deframer, FLAG, MAX_WIRE_FRAME, Piece, decode_json};
 use libfuzzer_sys::fuzz_target;
 
 type Seen = (Vec<Vec<u8>>, Result<(), DeframeError>, u64);
@@ -15,6 +15,7 @@ fn feed<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Seen {
     let mut result = Ok(());
     for chunk in chunks {
         result = deframer.push(chunk, &mut see);
+        assert!(deframer.held_bytes() <= 2 * MAX_WIRE_FRAME);
         if result.is_err() {
             break;
         }

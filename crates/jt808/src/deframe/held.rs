@@ -24,6 +24,10 @@ impl Held {
         self.bytes.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Bytes of the unfinished piece, without its opening flag.
     pub(super) fn unfinished_len(&self) -> usize {
         self.bytes.len().saturating_sub(self.open + 1)

@@ -125,6 +125,12 @@ impl Deframer {
         self.held.is_empty()
     }
 
+    /// Bytes that wait for what follows them: at most two frames' worth.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held.len()
+    }
+
     /// Bytes dropped so far because they belong to no frame; flags are not counted.
     #[must_use]
     pub fn garbage_bytes(&self) -> u64 {
@@ -151,14 +157,17 @@ impl Deframer {
     ) -> Result<usize, DeframeError> {
         loop {
             let rest = &bytes[at..];
+            if rest.first() == Some(&FLAG) {
+                self.budget.spend(1)?;
+                at += 1;
+                continue;
+            }
             let Some((len, plain)) = find_piece(rest, scratch) else {
                 self.begin(rest)?;
                 return Ok(bytes.len());
             };
             let close = at + len;
-            if len == 0 {
-                self.budget.spend(1)?;
-            } else if let Some(wire) = at.checked_sub(1).and_then(|open| bytes.get(open..=close))
+            if let Some(wire) = at.checked_sub(1).and_then(|open| bytes.get(open..=close))
                 && let Some(Verdict::Good(frame)) = plain.map(judge)
             {
                 self.budget.since_good = 0;
