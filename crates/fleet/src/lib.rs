@@ -1,7 +1,43 @@
-//! Room `fleet`.
+//! Simulated trucks for demonstration, load and crash tests: they drive an illustrative road network, speak JT/T 808 over
+//! TCP, keep every position until it is acknowledged, and enter in a ledger what was acknowledged. Not a client library:
+//! it knows of the server what a terminal knows, the wire.
+//!
+//! * [`run`], [`run_with`]: trucks that report at an interval, with [`Options`]; [`simulate`] shows their progress.
+//! * [`Ledger::read`]: what was acknowledged, to be held against the tracks that the server gives back.
+//! * [`Truck`], [`Fix`], [`Identity`]: the same trucks without a socket, for tests and benches of others.
+//! * [`DEMO_ZONES`]: zones that these trucks cross at times.
+//!
+//! Everything about a truck is a function of (seed, vehicle index, virtual time).
+
+mod clock;
+mod error;
 mod geo;
 mod gnss;
+mod histogram;
+mod identity;
+mod ledger;
+mod link;
+mod options;
 mod path;
+mod report;
 mod roads;
+mod run;
+mod schedule;
 mod seed;
+mod stats;
+mod terminal;
 mod truck;
+mod vehicle;
+mod wire;
+
+pub use error::FleetError;
+pub use geo::Point;
+pub use gnss::Fix;
+pub use identity::{Identity, SEEDS_APART, VEHICLES_MAX};
+pub use ledger::{Ledger, LedgerLine};
+pub use options::{Editions, Manners, Options};
+pub use report::{Refusal, Report};
+pub use roads::Network;
+pub use run::{run, run_with};
+pub use stats::{Snapshot, Stats};
+pub use truck::{Beginning, Truck};

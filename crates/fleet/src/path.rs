@@ -22,7 +22,8 @@ impl Surroundings {
 
     pub(crate) fn new(bridge: bool, tunnel: bool, class: Class) -> Self {
         let town = matches!(class, Class::Urban | Class::Industrial);
-        Self(u8::from(bridge) * Self::BRIDGE | u8::from(tunnel) * Self::TUNNEL | u8::from(town) * Self::TOWN)
+        let bits = [(bridge, Self::BRIDGE), (tunnel, Self::TUNNEL), (town, Self::TOWN)];
+        Self(bits.into_iter().filter(|(set, _)| *set).fold(0, |all, (_, bit)| all | bit))
     }
 
     pub(crate) const fn is_bridge(self) -> bool {

@@ -61,6 +61,7 @@ pub(crate) struct Motion {
     pub(crate) at: Point,
     pub(crate) course_deg: f64,
     pub(crate) speed_ms: f64,
+    #[cfg(test)]
     pub(crate) limit_ms: f64,
     pub(crate) around: Surroundings,
     pub(crate) braking: bool,
@@ -199,6 +200,7 @@ impl Truck {
             at,
             course_deg,
             speed_ms: self.speed_ms,
+            #[cfg(test)]
             limit_ms: self.path.limit_ms(self.spot),
             around: self.path.around(self.spot),
             braking: self.braking,
