@@ -48,7 +48,7 @@ pub enum GeneralResult {
     AlarmConfirmed = 4,
 }
 
-/// Result of a registration (结果), JT/T 808-2019 8.8.
+/// Result of a registration (结果), JT/T 808-2019 8.7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum RegisterResult {
@@ -113,7 +113,7 @@ pub fn answer_general(out: &mut Vec<u8>, to: &Header, serial: u16, result: Gener
 
 /// Appends the answer 0x8100 (终端注册应答) to the registration under `to`, in its dialect. `code`
 /// (鉴权码, ASCII, at most 40 characters as some terminals have no room for more) is sent with
-/// [`RegisterResult::Success`] only. JT/T 808-2019 8.8.
+/// [`RegisterResult::Success`] only. JT/T 808-2019 8.7.
 ///
 /// # Errors
 /// A code that does not fit one packet; `out` is unchanged then.

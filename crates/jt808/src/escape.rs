@@ -14,13 +14,19 @@ pub const MAX_WIRE_FRAME: usize = 2 * (21 + 1023 + 1) + 2;
 pub(crate) struct Scratch(Option<[u8; MAX_WIRE_FRAME]>);
 
 /// XOR of all bytes (校验码), word-wise.
+#[inline]
 pub(crate) fn xor(bytes: &[u8]) -> u8 {
     let (words, tail) = bytes.as_chunks::<8>();
-    let mut wide = words.iter().fold(0, |acc, word| acc ^ u64::from_ne_bytes(*word));
+    let mut wide = words.iter().fold(0, |acc, word| acc ^ u64::from_le_bytes(*word));
+    match bytes.last_chunk::<8>() {
+        // The last word again, less the bytes that were in the word before it.
+        Some(last) if !tail.is_empty() => wide ^= u64::from_le_bytes(*last) >> (8 * (8 - tail.len())),
+        _ => wide ^= tail.iter().fold(0, |acc, byte| acc ^ u64::from(*byte)),
+    }
     for half in [32, 16, 8] {
         wide ^= wide >> half;
     }
-    tail.iter().fold(wide as u8, |acc, byte| acc ^ byte)
+    wide as u8
 }
 
 /// What an escape starting at `rest[0]` means: the bytes it yields and how many it took.
@@ -62,12 +68,18 @@ pub(crate) fn unescape<'a>(content: &'a [u8], scratch: &'a mut Scratch) -> Optio
 
 /// The piece that the first flag in `rest` closes: its wire length and its unescaped bytes (`None`
 /// when it is overlong). `None` when no flag closes it. One pass when there is no escape.
+#[inline]
 pub(crate) fn find_piece<'a>(rest: &'a [u8], scratch: &'a mut Scratch) -> Option<(usize, Option<&'a [u8]>)> {
     let at = memchr2(FLAG, ESCAPE, rest)?;
     if rest[at] == FLAG {
         let plain = &rest[..at];
         return Some((at, (at <= MAX_WIRE_FRAME).then_some(plain)));
     }
+    find_escaped_piece(rest, at, scratch)
+}
+
+/// The rest of [`find_piece`], the first escape being at `at`.
+fn find_escaped_piece<'a>(rest: &'a [u8], at: usize, scratch: &'a mut Scratch) -> Option<(usize, Option<&'a [u8]>)> {
     let len = at + memchr(FLAG, &rest[at..])?;
     Some((len, unescape(&rest[..len], scratch)))
 }
@@ -138,6 +150,8 @@ mod tests {
         let mut wire = Vec::new();
         escape_into(&mut wire, &plain);
         assert_eq!(unescape_to_vec(&wire), plain);
-        assert_eq!(xor(&plain), plain.iter().fold(0, |a, b| a ^ b));
+        for len in 0..plain.len() {
+            assert_eq!(xor(&plain[..len]), plain[..len].iter().fold(0, |a, b| a ^ b));
+        }
     }
 }

@@ -98,6 +98,7 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// What bits 13 and 14 say.
+    #[inline]
     pub(crate) fn by_flags(props: u16) -> Self {
         Self {
             edition: if props & VERSION_FLAG == 0 { Edition::V2013 } else { Edition::V2019 },
@@ -118,6 +119,7 @@ impl Shape {
     }
 
     /// Header bytes of this shape.
+    #[inline]
     pub(crate) fn len(self) -> usize {
         let base = if self.edition == Edition::V2019 { at::BASE_2019 } else { at::BASE };
         base + if self.packet { 4 } else { 0 }
@@ -144,11 +146,13 @@ impl Shape {
 }
 
 /// Big-endian word at `offset`.
+#[inline]
 pub(crate) fn word(bytes: &[u8], offset: usize) -> Option<u16> {
     bytes.get(offset..)?.first_chunk().map(|chunk| u16::from_be_bytes(*chunk))
 }
 
 /// Body properties of a frame that may be too short to have any.
+#[inline]
 pub(crate) fn peek_props(plain: &[u8]) -> Option<u16> {
     word(plain, at::PROPERTIES)
 }

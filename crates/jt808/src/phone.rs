@@ -32,6 +32,7 @@ pub enum PhoneError {
 impl Phone {
     /// A 2011/2013 phone.
     #[must_use]
+    #[inline]
     pub fn from_bcd6(bytes: [u8; 6]) -> Self {
         let mut wide = [0; 10];
         wide[..6].copy_from_slice(&bytes);
@@ -40,6 +41,7 @@ impl Phone {
 
     /// A 2019 phone.
     #[must_use]
+    #[inline]
     pub fn from_bcd10(bytes: [u8; 10]) -> Self {
         Self { bytes, len: 10 }
     }

@@ -1,4 +1,4 @@
-//! Names of the alarm and status bits, by edition (JT/T 808-2019 tables 24 and 25).
+//! Names of the alarm and status bits, by edition (JT/T 808-2019 8.21).
 
 use crate::Edition::{self, V2011, V2013, V2019};
 use serde_json::Value;

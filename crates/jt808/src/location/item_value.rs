@@ -1,4 +1,4 @@
-//! What the standard's additional items mean. JT/T 808-2019 tables 27-31, JT/T 1078-2016 table 13.
+//! What the standard's additional items mean. JT/T 808-2019 8.21, JT/T 1078-2016.
 
 use super::Item;
 use crate::print::bit_names;

@@ -1,5 +1,5 @@
-//! Additional items of a location report (位置附加信息项): id, length, value. JT/T 808-2019 table 27,
-//! JT/T 1078-2016 table 13. An id is believed only together with the standard's length, because
+//! Additional items of a location report (位置附加信息项): id, length, value. JT/T 808-2019 8.21,
+//! JT/T 1078-2016. An id is believed only together with the standard's length, because
 //! vendors reuse ids; anything else stays raw.
 
 use super::ItemValue;

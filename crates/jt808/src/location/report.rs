@@ -9,7 +9,7 @@ use crate::reader::Reader;
 use crate::{BcdTime, BodyError, Edition, EncodeError};
 use serde_json::{Value, json};
 
-/// A location report (位置信息汇报), lossless. JT/T 808-2019 8.12.
+/// A location report (位置信息汇报), lossless. JT/T 808-2019 8.21.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LocationReport {
     /// Alarm flags (报警标志).

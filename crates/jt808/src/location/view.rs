@@ -6,7 +6,7 @@ use crate::{BcdTime, Oddities, Oddity};
 /// Length of the basic info (位置基本信息).
 pub const BASE_LEN: usize = 28;
 
-/// Offsets in the basic info, JT/T 808-2019 table 23.
+/// Offsets in the basic info, JT/T 808-2019 8.21.
 mod at {
     pub(super) const ALARM: usize = 0;
     pub(super) const STATUS: usize = 4;
@@ -29,11 +29,13 @@ pub struct LocationView<'a> {
 impl<'a> LocationView<'a> {
     /// Looks at a location body; `None` when it is shorter than [`BASE_LEN`].
     #[must_use]
+    #[inline]
     pub fn new(body: &'a [u8]) -> Option<Self> {
         let (base, extra) = body.split_first_chunk()?;
         Some(Self { base, extra })
     }
 
+    #[inline]
     fn array<const N: usize>(&self, offset: usize) -> [u8; N] {
         let mut out = [0; N];
         // Every offset above leaves room for its field.
@@ -41,22 +43,26 @@ impl<'a> LocationView<'a> {
         out
     }
 
+    #[inline]
     fn word(&self, offset: usize) -> u16 {
         u16::from_be_bytes(self.array(offset))
     }
 
+    #[inline]
     fn dword(&self, offset: usize) -> u32 {
         u32::from_be_bytes(self.array(offset))
     }
 
     /// Alarm flags (报警标志).
     #[must_use]
+    #[inline]
     pub fn alarm(&self) -> u32 {
         self.dword(at::ALARM)
     }
 
     /// Status bits (状态), see [`status`](mod@super::status).
     #[must_use]
+    #[inline]
     pub fn status(&self) -> u32 {
         self.dword(at::STATUS)
     }
@@ -69,36 +75,42 @@ impl<'a> LocationView<'a> {
 
     /// Latitude in millionths of a degree, south negative (by status bit 2).
     #[must_use]
+    #[inline]
     pub fn lat_e6(&self) -> i32 {
         signed_e6(self.dword(at::LATITUDE), self.status(), status::SOUTH)
     }
 
     /// Longitude in millionths of a degree, west negative (by status bit 3).
     #[must_use]
+    #[inline]
     pub fn lon_e6(&self) -> i32 {
         signed_e6(self.dword(at::LONGITUDE), self.status(), status::WEST)
     }
 
     /// Altitude in metres; raw values above 0x8000 are read as negative.
     #[must_use]
+    #[inline]
     pub fn altitude_m(&self) -> i32 {
         signed_altitude_m(self.word(at::ALTITUDE))
     }
 
     /// GNSS speed in tenths of a km/h.
     #[must_use]
+    #[inline]
     pub fn speed_dkmh(&self) -> u16 {
         self.word(at::SPEED)
     }
 
     /// Direction in degrees, north 0, clockwise.
     #[must_use]
+    #[inline]
     pub fn direction_deg(&self) -> u16 {
         self.word(at::DIRECTION)
     }
 
     /// Time as sent, YY MM DD hh mm ss.
     #[must_use]
+    #[inline]
     pub fn time_bcd(&self) -> [u8; 6] {
         self.array(at::TIME)
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const IMEI_LEN: usize = 15;
 const SOFTWARE_LEN: usize = 20;
 
-/// A terminal shows the code it got when it registered. JT/T 808-2019 8.9.
+/// A terminal shows the code it got when it registered. JT/T 808-2019 8.11.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticate {
     /// Code (鉴权码).

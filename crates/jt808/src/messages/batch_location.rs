@@ -20,7 +20,7 @@ pub enum BatchKind {
     BlindArea = 1,
 }
 
-/// Location reports in a batch. JT/T 808-2019 8.49.
+/// Location reports in a batch. JT/T 808-2019 8.48.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchLocation {
     /// Number of items that the body announces (数据项个数); wrong on some terminals.

@@ -43,7 +43,7 @@ pub struct Driver {
     pub id_card: Option<Text>,
 }
 
-/// A driver's card was inserted or pulled. JT/T 808-2019 8.48.
+/// A driver's card was inserted or pulled. JT/T 808-2019 8.47.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriverIdentity {
     /// What happened; absent in the 2011 layout, which means "on duty now".

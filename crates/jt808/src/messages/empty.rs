@@ -6,7 +6,7 @@ use crate::reader::Reader;
 use crate::{BodyError, Edition, EncodeError, Oddity};
 use serde_json::{Value, json};
 
-/// No body (消息体为空). JT/T 808-2019 8.3, 8.5, 8.6, 8.13.
+/// No body (消息体为空). JT/T 808-2019 8.3, 8.8, 8.9, 8.22.
 ///
 /// Some terminals append data to a heartbeat; it is kept and has no meaning here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use crate::reader::Reader;
 use crate::{BodyError, Edition, EncodeError};
 use serde_json::{Value, json};
 
-/// Answer to 0x8201. JT/T 808-2019 8.14.
+/// Answer to 0x8201. JT/T 808-2019 8.23.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocationQueryResponse {
     /// Serial of the query (应答流水号). The text of 2011 prints none; a body that only makes sense

@@ -59,7 +59,7 @@ impl Layout {
     }
 }
 
-/// A terminal introduces itself and its vehicle. JT/T 808-2019 8.7.
+/// A terminal introduces itself and its vehicle. JT/T 808-2019 8.6.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {
     /// Whose layout the body has; here the 2011 edition shows.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const RESULTS: [&str; 5] =
     ["success", "vehicle_already_registered", "no_such_vehicle", "terminal_already_registered", "no_such_terminal"];
 
-/// Answer to a registration. JT/T 808-2019 8.8.
+/// Answer to a registration. JT/T 808-2019 8.7.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterResponse {
     /// Serial of the registration (应答流水号).

@@ -5,7 +5,7 @@ use crate::reader::Reader;
 use crate::{BcdTime, BodyError, Edition, EncodeError, Oddity};
 use serde_json::{Value, json};
 
-/// The platform's time: the one time field of the protocol in UTC. JT/T 808-2019 8.7.
+/// The platform's time: the one time field of the protocol in UTC. JT/T 808-2019 8.10.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerTime {
     /// YY MM DD hh mm ss, UTC; see [`BcdTime::zulu_from_utc_s`].

@@ -11,7 +11,7 @@ const CAN_FAULT_BIT: u8 = 5;
 const FLAGS: [(u8, &str); 4] =
     [(2, "display"), (3, "tts"), (4, "advertising_screen"), (CAN_FAULT_BIT, "can_fault_code")];
 
-/// A text for the driver. JT/T 808-2019 8.24.
+/// A text for the driver. JT/T 808-2019 8.27.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextMessage {
     /// Flags (标志). Until 2013 bit 0 means urgent; in 2019 bits 0-1 are 1 service, 2 urgent,

@@ -5,7 +5,7 @@ use crate::reader::Reader;
 use crate::{BodyError, Edition, EncodeError, Oddity, Text};
 use serde_json::{Value, json};
 
-/// An electronic waybill as the driver's device sends it. JT/T 808-2019 8.47.
+/// An electronic waybill as the driver's device sends it. JT/T 808-2019 8.45.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waybill {
     /// Length that the body announces (电子运单长度); wrong on some terminals.
