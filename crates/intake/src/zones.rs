@@ -1,0 +1,426 @@
+//! Zones as GeoJSON features: what a zone says in its properties, read strictly and written back the same.
+
+use model::{Direction, Geometry, Timestamp, Zone, ZoneId, ZoneKind, ZoneRule};
+use serde_json::{Map, Value, json};
+
+use crate::geometry::{self, Extents};
+use crate::{Crs, Fault, decode_text};
+
+/// Most features of one file.
+pub const ZONES_MAX: usize = 10_000;
+/// Longest name, in characters.
+const NAME_MAX: usize = 200;
+/// Longest legal basis, in characters.
+const LEGAL_BASIS_MAX: usize = 2_000;
+
+/// Properties that a zone may have. The last two are the server's: they are written, and ignored when they come back.
+const PROPERTIES: [&str; 12] = [
+    "name",
+    "kind",
+    "rules",
+    "half_width_m",
+    "radius_m",
+    "direction",
+    "valid_from",
+    "valid_to",
+    "legal_basis",
+    "source_crs",
+    "revision",
+    "recorded_at",
+];
+const DIRECTIONS: [(&str, Direction); 3] =
+    [("both", Direction::Both), ("forward", Direction::Forward), ("backward", Direction::Backward)];
+
+/// A zone as it is drawn: no revision yet, and an identity only when the feature names one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ZoneDraft {
+    /// The feature's `id`: a revision of this zone.
+    pub id: Option<ZoneId>,
+    /// Its name; the Chinese term of its kind when the feature has none.
+    pub name: String,
+    /// What it is; `custom` when the feature does not say.
+    pub kind: ZoneKind,
+    /// Where it is, WGS-84, checked by the geofence.
+    pub geometry: Geometry,
+    /// What is asked there; empty for a zone that is only watched.
+    pub rules: Vec<ZoneRule>,
+    /// The system that it was drawn in.
+    pub source_crs: Crs,
+    /// The document behind it.
+    pub legal_basis: String,
+    /// From when it binds.
+    pub valid_from: Option<Timestamp>,
+    /// Until when it binds, exclusive.
+    pub valid_to: Option<Timestamp>,
+}
+
+impl ZoneDraft {
+    /// The zone under that identity and revision. Its `recorded_at` is the registry's to set.
+    #[must_use]
+    pub fn into_zone(self, id: ZoneId, revision: u32) -> Zone {
+        Zone {
+            id,
+            revision,
+            name: self.name,
+            kind: self.kind,
+            geometry: self.geometry,
+            rules: self.rules,
+            source_crs: self.source_crs.name().to_owned(),
+            legal_basis: self.legal_basis,
+            valid_from: self.valid_from,
+            valid_to: self.valid_to,
+            recorded_at: Timestamp::default(),
+        }
+    }
+
+    /// Whether a recorded zone says the same, whatever its identity and revision.
+    #[must_use]
+    pub fn says_the_same_as(&self, zone: &Zone) -> bool {
+        let same = self.clone().into_zone(zone.id, zone.revision);
+        Zone { recorded_at: zone.recorded_at, ..same } == *zone
+    }
+}
+
+/// Reads a feature, its coordinates in `crs`. With [`Crs::Wgs84`] the property `source_crs` is kept as it is, so that
+/// a zone that was read can be written back.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its member or property.
+pub fn read_zone(feature: &Value, crs: Crs) -> Result<ZoneDraft, Vec<Fault>> {
+    let object = feature.as_object().ok_or_else(|| vec![Fault::whole("a zone must be a GeoJSON Feature")])?;
+    let mut faults = Vec::new();
+    if object.get("type").and_then(Value::as_str) != Some("Feature") {
+        faults.push(Fault::field("type", "must be \"Feature\""));
+    }
+    let known = ["type", "id", "geometry", "properties", "bbox"];
+    faults.extend(
+        object.keys().filter(|key| !known.contains(&key.as_str())).map(|key| Fault::field(key, "unknown member")),
+    );
+    let none = Map::new();
+    let properties = match object.get("properties") {
+        Some(Value::Object(properties)) => properties,
+        Some(Value::Null) | None => &none,
+        Some(_) => {
+            faults.push(Fault::field("properties", "must be an object"));
+            &none
+        }
+    };
+    let mut reader = Reader { properties, faults };
+    let id = reader.id(object.get("id"));
+    let draft = reader.draft(id, object.get("geometry").unwrap_or(&Value::Null), crs);
+    match draft {
+        Some(draft) if reader.faults.is_empty() => Ok(draft),
+        _ => Err(reader.faults),
+    }
+}
+
+/// Reads properties, gathering what is wrong with them. JSON `null` counts as absent.
+struct Reader<'a> {
+    properties: &'a Map<String, Value>,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, property: &str, message: impl std::fmt::Display) {
+        self.faults.push(Fault::field(format!("properties.{property}"), message));
+    }
+
+    fn get(&self, property: &str) -> Option<&Value> {
+        self.properties.get(property).filter(|value| !value.is_null())
+    }
+
+    fn id(&mut self, id: Option<&Value>) -> Option<ZoneId> {
+        let id = id.filter(|id| !id.is_null())?;
+        let parsed = id.as_str().and_then(|text| text.parse().ok());
+        if parsed.is_none() {
+            self.faults.push(Fault::field("id", "must be the id of a zone (z_...), or absent for a new one"));
+        }
+        parsed
+    }
+
+    fn text(&mut self, property: &'static str, chars_max: usize) -> Option<String> {
+        match self.get(property)?.as_str().map(str::trim) {
+            Some(text) if text.chars().count() <= chars_max && !text.contains(char::is_control) => {
+                return Some(text.to_owned());
+            }
+            Some(_) => self.fault(property, format!("must be one line of at most {chars_max} characters")),
+            None => self.fault(property, "must be a text"),
+        }
+        None
+    }
+
+    /// One of a list of names.
+    fn choice<T>(&mut self, property: &'static str, find: impl Fn(&str) -> Option<T>, names: &str) -> Option<T> {
+        let value = self.get(property)?;
+        let found = value.as_str().and_then(&find);
+        if found.is_none() {
+            let message = format!("{value} is none of {names}");
+            self.fault(property, message);
+        }
+        found
+    }
+
+    fn metres(&mut self, property: &'static str) -> Option<f64> {
+        let metres = self.get(property)?.as_f64();
+        if metres.is_none() {
+            self.fault(property, "must be a number of metres");
+        }
+        metres
+    }
+
+    fn time(&mut self, property: &'static str) -> Option<Timestamp> {
+        match self.get(property)?.as_str().map(str::parse::<Timestamp>) {
+            Some(Ok(time)) => Some(time),
+            Some(Err(error)) => {
+                self.fault(property, error);
+                None
+            }
+            None => {
+                self.fault(property, "must be an RFC 3339 time with offset");
+                None
+            }
+        }
+    }
+
+    fn rules(&mut self) -> Vec<ZoneRule> {
+        let Some(value) = self.get("rules") else { return Vec::new() };
+        let Some(list) = value.as_array().cloned() else {
+            self.fault("rules", "must be a list like [{\"type\":\"forbidden\"}]");
+            return Vec::new();
+        };
+        let mut rules = Vec::new();
+        for (i, rule) in list.iter().enumerate() {
+            let kind = rule.get("type").and_then(Value::as_str);
+            match kind.and_then(ZoneRule::from_name) {
+                Some(rule) if rules.contains(&rule) => self.fault(&format!("rules[{i}]"), "stands twice"),
+                Some(rule) => rules.push(rule),
+                None => self.fault(&format!("rules[{i}].type"), "must be \"forbidden\""),
+            }
+            for key in rule.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "type") {
+                self.fault(&format!("rules[{i}].{key}"), "unknown property");
+            }
+        }
+        rules
+    }
+
+    fn draft(&mut self, id: Option<ZoneId>, shape: &Value, crs: Crs) -> Option<ZoneDraft> {
+        for key in self.properties.keys().filter(|key| !PROPERTIES.contains(&key.as_str())) {
+            self.faults.push(Fault::field(format!("properties.{key}"), "unknown property"));
+        }
+        let kinds = ZoneKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+        let kind = self.choice("kind", ZoneKind::from_name, &kinds).unwrap_or(ZoneKind::Custom);
+        let name = self.text("name", NAME_MAX).filter(|name| !name.is_empty());
+        let rules = self.rules();
+        let direction = |name: &str| DIRECTIONS.iter().find(|(known, _)| *known == name).map(|(_, d)| *d);
+        let extents = Extents {
+            half_width_m: self.metres("half_width_m"),
+            radius_m: self.metres("radius_m"),
+            direction: self.choice("direction", direction, "both, forward, backward"),
+        };
+        let source = self.choice("source_crs", Crs::from_name, "wgs84, cgcs2000, gcj02, bd09");
+        let legal_basis = self.text("legal_basis", LEGAL_BASIS_MAX).unwrap_or_default();
+        let (valid_from, valid_to) = (self.time("valid_from"), self.time("valid_to"));
+        if let (Some(from), Some(to)) = (valid_from, valid_to)
+            && from >= to
+        {
+            self.fault("valid_to", "must be after valid_from");
+        }
+        let geometry = geometry::read(shape, extents, crs).map_err(|fault| self.faults.push(fault)).ok()?;
+        Some(ZoneDraft {
+            id,
+            name: name.unwrap_or_else(|| kind.name_zh().to_owned()),
+            kind,
+            geometry,
+            rules,
+            source_crs: if crs == Crs::Wgs84 { source.unwrap_or_default() } else { crs },
+            legal_basis,
+            valid_from,
+            valid_to,
+        })
+    }
+}
+
+/// Reads a feature collection, or one feature, all or nothing.
+///
+/// # Errors
+/// Every bad feature with its number, from 1, and everything that is wrong with it.
+pub fn read_zones(bytes: &[u8], crs: Crs) -> Result<Vec<ZoneDraft>, Vec<Fault>> {
+    let text = decode_text(bytes).map_err(|fault| vec![fault])?;
+    let root: Value = serde_json::from_str(&text).map_err(|e| vec![Fault::whole(format!("no JSON: {e}"))])?;
+    let features = match root.get("type").and_then(Value::as_str) {
+        Some("Feature") => std::slice::from_ref(&root),
+        Some("FeatureCollection") => {
+            check_declared_crs(&root)?;
+            let list = root.get("features").and_then(Value::as_array);
+            list.ok_or_else(|| vec![Fault::field("features", "must be a list")])?
+        }
+        _ => return Err(vec![Fault::field("type", "must be \"FeatureCollection\" or \"Feature\"")]),
+    };
+    if features.len() > ZONES_MAX {
+        return Err(vec![Fault::whole(format!("{} features, at most {ZONES_MAX} are taken", features.len()))]);
+    }
+    let (mut drafts, mut faults) = (Vec::with_capacity(features.len()), Vec::new());
+    for (row, feature) in (1..).zip(features) {
+        match read_zone(feature, crs) {
+            Ok(draft) => drafts.push(draft),
+            Err(bad) => faults.extend(bad.into_iter().map(|fault| fault.in_row(row))),
+        }
+    }
+    if faults.is_empty() { Ok(drafts) } else { Err(faults) }
+}
+
+/// The `crs` member of older GeoJSON, as desktop software still writes it: a system other than longitude and latitude
+/// in WGS-84 or CGCS2000 would be kept in the wrong place.
+fn check_declared_crs(root: &Value) -> Result<(), Vec<Fault>> {
+    let Some(crs) = root.get("crs").filter(|crs| !crs.is_null()) else { return Ok(()) };
+    let name = crs.pointer("/properties/name").and_then(Value::as_str).unwrap_or_default();
+    if ["CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490"].iter().any(|known| name.ends_with(known)) {
+        return Ok(());
+    }
+    Err(vec![Fault::field("crs", format!("{name:?} is none of CRS84, EPSG:4326, EPSG:4490: convert the file"))])
+}
+
+/// A zone as a feature, its coordinates in `crs`.
+#[must_use]
+pub fn write_zone(zone: &Zone, crs: Crs) -> Value {
+    let rules: Vec<_> = zone.rules.iter().map(|rule| json!({"type": rule.name()})).collect();
+    let mut properties = json!({
+        "name": zone.name,
+        "kind": zone.kind.name(),
+        "rules": rules,
+        "valid_from": zone.valid_from.map(|t| t.to_string()),
+        "valid_to": zone.valid_to.map(|t| t.to_string()),
+        "legal_basis": zone.legal_basis,
+        "source_crs": zone.source_crs,
+        "revision": zone.revision,
+        "recorded_at": zone.recorded_at.to_string(),
+    });
+    match &zone.geometry {
+        Geometry::Polygon(_) => {}
+        Geometry::Circle { radius_m, .. } => properties["radius_m"] = json!(radius_m),
+        Geometry::Corridor { half_width_m, direction, .. } => {
+            let name = DIRECTIONS.iter().find(|(_, known)| known == direction).map(|(name, _)| *name);
+            properties["half_width_m"] = json!(half_width_m);
+            properties["direction"] = json!(name);
+        }
+    }
+    json!({
+        "type": "Feature",
+        "id": zone.id.to_string(),
+        "geometry": geometry::write(&zone.geometry, crs),
+        "properties": properties,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn square(extra: &str) -> String {
+        format!(
+            r#"{{"type":"Feature","geometry":{{"type":"Polygon","coordinates":
+            [[[103.8,25.5],[103.81,25.5],[103.81,25.51],[103.8,25.51],[103.8,25.5]]]}},
+            "properties":{{"rules":[{{"type":"forbidden"}}]{extra}}}}}"#
+        )
+    }
+
+    fn with(geometry: &str, properties: &str) -> String {
+        format!(r#"{{"type":"Feature","geometry":{geometry},"properties":{properties}}}"#)
+    }
+
+    #[test]
+    fn the_least_zone() {
+        let drafts = read_zones(square("").as_bytes(), Crs::Wgs84).unwrap();
+        assert!(matches!(&drafts[0].geometry, Geometry::Polygon(area) if area.0.len() == 1));
+        assert_eq!((drafts[0].kind, drafts[0].name.as_str()), (ZoneKind::Custom, "自定义"));
+        assert_eq!(drafts[0].rules, [ZoneRule::Forbidden]);
+    }
+
+    #[test]
+    fn zones_come_back_as_they_were_written() {
+        let line = r#"{"type":"LineString","coordinates":[[103.8,25.5],[103.82,25.5]]}"#;
+        let point = r#"{"type":"Point","coordinates":[103.8,25.5,1900]}"#;
+        for feature in [
+            square(
+                r#","name":"桥","kind":"very_large_bridge","valid_from":"2026-01-01T00:00:00+08:00","valid_to":null"#,
+            ),
+            with(line, r#"{"half_width_m":12.5,"direction":"backward","legal_basis":"云交发〔2020〕1号"}"#),
+            with(point, r#"{"radius_m":500,"source_crs":"gcj02"}"#),
+        ] {
+            let draft = read_zone(&serde_json::from_str(&feature).unwrap(), Crs::Wgs84).expect(&feature);
+            let zone = draft.clone().into_zone(ZoneId(7), 3);
+            let again = read_zone(&write_zone(&zone, Crs::Wgs84), Crs::Wgs84).expect("as written");
+            assert_eq!(again.id, Some(ZoneId(7)));
+            assert!(again.says_the_same_as(&zone), "{feature}");
+            assert_eq!(write_zone(&again.into_zone(ZoneId(7), 3), Crs::Wgs84), write_zone(&zone, Crs::Wgs84));
+        }
+    }
+
+    #[test]
+    fn drawings_in_other_systems_are_converted() {
+        let point: Value = serde_json::from_str(&with(
+            r#"{"type":"Point","coordinates":[113.9171764808363,22.540796131694766]}"#,
+            r#"{"radius_m":10}"#,
+        ))
+        .unwrap();
+        let draft = read_zone(&point, Crs::Gcj02).unwrap();
+        assert_eq!(draft.source_crs, Crs::Gcj02);
+        let zone = draft.into_zone(ZoneId(1), 1);
+        let Geometry::Circle { centre, .. } = zone.geometry else { panic!("a circle") };
+        assert!((centre.x - 113.912_316).abs() < 1e-8 && (centre.y - 22.543_847).abs() < 1e-8);
+        let shown = write_zone(&zone, Crs::Gcj02);
+        assert_eq!(shown.pointer("/geometry/coordinates"), Some(&json!([113.917_176_5, 22.540_796_1])));
+    }
+
+    #[test]
+    fn faults_name_their_place() {
+        let point = r#"{"type":"Point","coordinates":[103.8,25.5]}"#;
+        let bowtie = r#"{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]}"#;
+        for (feature, expect) in [
+            (square(r#","max_speed":3"#), "properties.max_speed: unknown property"),
+            (square(r#","kind":"bridge""#), "properties.kind: \"bridge\" is none of very_large_bridge"),
+            (square(r#","radius_m":3"#), "properties.radius_m: goes with a Point only"),
+            (square(r#","name":7"#), "properties.name: must be a text"),
+            (square(r#","valid_from":"2026-01-01""#), "properties.valid_from: not an RFC 3339 time"),
+            (
+                square(r#","valid_from":"2026-01-02T00:00:00Z","valid_to":"2026-01-01T00:00:00Z""#),
+                "properties.valid_to: must be after valid_from",
+            ),
+            (with(point, "{}"), "properties.radius_m: is missing"),
+            (with(point, r#"{"radius_m":-1}"#), "properties.radius_m: radius of -1 m"),
+            (with(point, r#"{"radius_m":1,"rules":[{"type":"slow"}]}"#), "properties.rules[0].type: must be"),
+            (
+                with(point, r#"{"radius_m":1,"rules":[{"type":"forbidden","kmh":1}]}"#),
+                "properties.rules[0].kmh: unknown",
+            ),
+            (with(r#"{"type":"Point","coordinates":[1]}"#, r#"{"radius_m":1}"#), "geometry.coordinates: must be [long"),
+            (with(r#"{"type":"Curve"}"#, "{}"), "geometry.type: \"Curve\" is none of"),
+            (with(bowtie, "{}"), "geometry.coordinates: part 0, ring 0, vertex 0: the edge from here meets"),
+            (with("null", "[]"), "properties: must be an object"),
+            (r#"{"type":"Feature","style":1}"#.to_owned(), "style: unknown member"),
+        ] {
+            let faults = read_zone(&serde_json::from_str(&feature).unwrap(), Crs::Wgs84).expect_err(&feature);
+            assert!(faults.iter().any(|f| f.to_string().starts_with(expect)), "{feature}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn collections_are_taken_whole_or_not_at_all() {
+        let collection = |middle: &str| {
+            format!(
+                r#"{{"type":"FeatureCollection","name":"x","crs":{{"properties":{{"name":"urn:ogc:def:crs:OGC:1.3:CRS84"}}}},
+                "features":[{},{middle},{}]}}"#,
+                square(""),
+                square("")
+            )
+        };
+        assert_eq!(read_zones(collection(&square("")).as_bytes(), Crs::Wgs84).map(|d| d.len()), Ok(3));
+        let faults = read_zones(collection(&square(r#","a":1,"b":2"#)).as_bytes(), Crs::Wgs84).unwrap_err();
+        assert_eq!(faults.iter().map(|f| f.row).collect::<Vec<_>>(), [Some(2), Some(2)]);
+        for bad in ["", "[]", r#"{"type":"FeatureCollection"}"#] {
+            assert!(read_zones(bad.as_bytes(), Crs::Wgs84).is_err(), "{bad}");
+        }
+        let utm = r#"{"type":"FeatureCollection","crs":{"properties":{"name":"EPSG:32648"}},"features":[]}"#;
+        assert_eq!(read_zones(utm.as_bytes(), Crs::Wgs84).unwrap_err()[0].field.as_deref(), Some("crs"));
+    }
+}
