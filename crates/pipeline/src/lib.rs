@@ -1,1 +1,32 @@
-//! Room `pipeline`.
+//! The order: committed batches in, views out. It decodes frames, brings control into force at its exact place,
+//! keeps the fixes of a vehicle in one lane and in journal order, judges them, and checkpoints views, rule state and
+//! journal position together.
+//!
+//! The stages, in the order in which a batch passes them:
+//!
+//! 1. [`dispatch`]: apply the batch's control records, decode its frames, split them by lane; commands and
+//!    strangers are folded here, because they are few.
+//! 2. [`lane`]: deduplicate, hand every fix to the track, judge what is not late, make facts and effects.
+//! 3. [`views`]: write facts at once and checkpoints whole; only then the batch counts as applied.
+//!
+//! Nothing here reads a clock: time comes from the records. Every queue is bounded; when the store lags, the
+//! dispatcher stops reading the feed, and the journal stops committing.
+
+mod commands;
+mod decode;
+mod dispatch;
+mod effects;
+mod fix;
+mod lane;
+mod metrics;
+mod run;
+mod strangers;
+mod views;
+
+pub use metrics::Metrics;
+pub use run::{Handle, Options, PipelineError, Views, catch_up, start};
+
+/// Whether the saboteur that switches deduplication off is at work.
+fn dedupe_is_off() -> bool {
+    journal::sabotage::is_active("dedupe-off")
+}

@@ -1,0 +1,89 @@
+//! Submitting changes: one serialised path, commits grouped by the journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use journal::{AppendError, Journal};
+use model::{BoxFuture, Change, ControlError, ControlPort, ControlRecord, Principal, Receipt, Registry, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::validate::validate;
+
+/// How long a submitter waits for the lanes.
+const APPLY_MAX: Duration = Duration::from_secs(10);
+
+/// Where the registry that is in force can be seen, and waited for.
+pub trait Head: Send + Sync {
+    /// The registry in force.
+    fn registry(&self) -> Arc<Registry>;
+
+    /// Returns when every lane has passed the frame envelope.
+    fn applied(&self, seq: u64) -> BoxFuture<'_, ()>;
+
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The control room.
+pub struct Control {
+    journal: Journal,
+    head: Arc<dyn Head>,
+    /// What will be in force when everything that was submitted is: what the next change is validated against.
+    tentative: Mutex<Registry>,
+}
+
+impl Control {
+    /// With the registry at the very end of the control chain.
+    #[must_use]
+    pub fn new(journal: Journal, head: Arc<dyn Head>, at_end: Registry) -> Self {
+        Self { journal, head, tentative: Mutex::new(at_end) }
+    }
+
+    /// As [`ControlPort::submit`], with changes that are made from the registry as it will be: so that two
+    /// submitters who see the same thing missing do not both make it.
+    ///
+    /// # Errors
+    /// As [`ControlPort::submit`], and whatever `make` refuses.
+    pub async fn submit_with(
+        &self,
+        actor: &str,
+        make: impl FnOnce(&Registry) -> Result<Vec<Change>, ControlError>,
+    ) -> Result<Receipt, ControlError> {
+        let mut tentative = self.tentative.lock().await;
+        let changes = make(&tentative)?;
+        if changes.is_empty() {
+            return Ok(Receipt { control_seq: tentative.seq(), applied: true });
+        }
+        let mut next = tentative.clone();
+        let now = self.head.now().max(next.recorded_at());
+        let mut records = Vec::with_capacity(changes.len());
+        for change in changes {
+            validate(&change, &next)?;
+            let record = ControlRecord { seq: next.seq() + 1, recorded_at: now, actor: actor.to_owned(), change };
+            next.apply(&record);
+            records.push(record);
+        }
+        let control_seq = next.seq();
+        let ticket = self.journal.submit_control(records).await.map_err(|e| unavailable(&e))?;
+        *tentative = next;
+        drop(tentative);
+        // Should this fail, so does everything after it: the journal never continues behind a gap.
+        let committed = ticket.await.map_err(|e| unavailable(&e))?;
+        let applied = tokio::time::timeout(APPLY_MAX, self.head.applied(committed.position.seq)).await.is_ok();
+        Ok(Receipt { control_seq, applied })
+    }
+}
+
+fn unavailable(error: &AppendError) -> ControlError {
+    ControlError::Unavailable { message: error.to_string(), unknown: matches!(error, AppendError::Unknown(_)) }
+}
+
+impl ControlPort for Control {
+    fn submit<'a>(&'a self, who: &'a Principal, changes: Vec<Change>) -> BoxFuture<'a, Result<Receipt, ControlError>> {
+        Box::pin(self.submit_with(&who.name, |_| Ok(changes)))
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        self.head.registry()
+    }
+}

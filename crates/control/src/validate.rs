@@ -1,0 +1,188 @@
+//! What a change must be before it is recorded. What is recorded is never refused later.
+
+use geofence::{Point, Shape, ShapeError};
+use model::{Change, Command, CommandBody, ControlError, Geometry, Registry, Zone};
+
+/// Longest name, text or setting, characters.
+const NAME_MAX: usize = 200;
+const DETAIL_MAX: usize = 2000;
+/// Longest text to the cab: 1,024 bytes in GBK (JT/T 808-2019 8.17), two for each Chinese character.
+const TEXT_BYTES_MAX: usize = 1024;
+
+fn invalid(field: &str, message: impl Into<String>) -> ControlError {
+    ControlError::Invalid { field: field.to_owned(), message: message.into() }
+}
+
+/// Checks a change against the registry that it is to be applied to.
+pub(crate) fn validate(change: &Change, registry: &Registry) -> Result<(), ControlError> {
+    match change {
+        Change::CarrierPut(carrier) => {
+            text("carrier.name", &carrier.name, 1, NAME_MAX)?;
+            match registry.carrier_by_name(&carrier.name) {
+                Some(other) if other.id != carrier.id => {
+                    Err(ControlError::Conflict(format!("carrier {:?} exists as {}", carrier.name, other.id)))
+                }
+                _ => Ok(()),
+            }
+        }
+        Change::VehiclePut(vehicle) => {
+            if let Some(plate) = &vehicle.plate
+                && let Some(other) = registry.vehicle_by_plate(plate).filter(|other| other.id != vehicle.id)
+            {
+                return Err(ControlError::Conflict(format!("plate {plate} belongs to vehicle {}", other.id)));
+            }
+            match vehicle.carrier {
+                Some(carrier) if registry.carrier(carrier).is_none() => {
+                    Err(ControlError::NotFound(format!("no carrier {carrier}")))
+                }
+                _ => Ok(()),
+            }
+        }
+        Change::TerminalPut { maker, model, device, .. } => [("maker", maker), ("model", model), ("device", device)]
+            .into_iter()
+            .try_for_each(|(field, value)| text(field, value, 0, NAME_MAX)),
+        Change::Bind { terminal, vehicle, .. } => {
+            if registry.terminal(*terminal).is_none() {
+                return Err(ControlError::NotFound(format!("no terminal {terminal}")));
+            }
+            registry
+                .vehicle(*vehicle)
+                .map(|_| ())
+                .ok_or_else(|| ControlError::NotFound(format!("no vehicle {vehicle}")))
+        }
+        Change::Revoke { terminal } => registry
+            .terminal(*terminal)
+            .map(|_| ())
+            .ok_or_else(|| ControlError::NotFound(format!("no terminal {terminal}"))),
+        Change::ZonePut(put) => zone(put, registry),
+        Change::ZoneDelete { id } => {
+            registry.zone(*id).map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("no zone {id}")))
+        }
+        Change::CommandRequest(request) => command(request, registry),
+        Change::SettingPut { key, value } => {
+            text("key", key, 1, NAME_MAX)?;
+            text("value", value, 0, DETAIL_MAX)
+        }
+        Change::Audit { action, subject, detail } => {
+            text("action", action, 1, NAME_MAX)?;
+            text("subject", subject, 0, NAME_MAX)?;
+            text("detail", detail, 0, DETAIL_MAX)
+        }
+        Change::RuleRevision { revision } if *revision < registry.rule_revision() => Err(ControlError::Conflict(
+            format!("facts are already judged by rule revision {}: this program is older", registry.rule_revision()),
+        )),
+        Change::RuleRevision { .. } => Ok(()),
+    }
+}
+
+fn text(field: &str, value: &str, min: usize, max: usize) -> Result<(), ControlError> {
+    let length = value.chars().count();
+    if length < min || length > max {
+        return Err(invalid(field, format!("must have {min} to {max} characters, has {length}")));
+    }
+    if value.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(invalid(field, "must not contain control characters"));
+    }
+    Ok(())
+}
+
+fn zone(zone: &Zone, registry: &Registry) -> Result<(), ControlError> {
+    text("name", &zone.name, 1, NAME_MAX)?;
+    text("legal_basis", &zone.legal_basis, 0, DETAIL_MAX)?;
+    let next = registry.zone_revision(zone.id) + 1;
+    if zone.revision != next {
+        return Err(ControlError::Conflict(format!(
+            "zone {} is at revision {}: somebody else changed it meanwhile",
+            zone.id,
+            next - 1
+        )));
+    }
+    if let (Some(from), Some(to)) = (zone.valid_from, zone.valid_to)
+        && from >= to
+    {
+        return Err(invalid("valid_to", format!("must be after valid_from ({from})")));
+    }
+    shape(&zone.geometry).map(|_| ()).map_err(|error| invalid("geometry", error.to_string()))
+}
+
+/// The shape of a geometry.
+fn shape(geometry: &Geometry) -> Result<Shape, ShapeError> {
+    match geometry {
+        Geometry::Polygon(polygons) => Shape::polygon(polygons),
+        Geometry::Circle { centre, radius_m } => Shape::circle(Point::new(centre.x, centre.y), *radius_m),
+        Geometry::Corridor { axis, half_width_m, direction } => {
+            let direction = match direction {
+                model::Direction::Both => geofence::Direction::Both,
+                model::Direction::Forward => geofence::Direction::Forward,
+                model::Direction::Backward => geofence::Direction::Backward,
+            };
+            Shape::corridor(axis, *half_width_m, direction)
+        }
+    }
+}
+
+fn command(command: &Command, registry: &Registry) -> Result<(), ControlError> {
+    let Some(terminal) = registry.terminal(command.terminal) else {
+        return Err(ControlError::NotFound(format!("no terminal {}", command.terminal)));
+    };
+    if !terminal.admitted {
+        return Err(ControlError::Conflict(format!("terminal {} is not admitted", command.terminal)));
+    }
+    if let CommandBody::Text { text: message, .. } = &command.body {
+        text("text", message, 1, TEXT_BYTES_MAX)?;
+        let bytes: usize = message
+            .chars()
+            .map(|c| {
+                if c.is_ascii() {
+                    1
+                } else if c as u32 > 0xffff {
+                    4
+                } else {
+                    2
+                }
+            })
+            .sum();
+        if bytes > TEXT_BYTES_MAX {
+            return Err(invalid("text", format!("takes {bytes} bytes in GBK, {TEXT_BYTES_MAX} fit")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{CarrierId, ControlRecord, Plate, PlateColour, TerminalId, Timestamp, Vehicle, VehicleId};
+
+    fn vehicle(id: u64, plate: &str, carrier: Option<u64>) -> Change {
+        let plate = Plate::new(plate, PlateColour::YELLOW).expect("plate");
+        Change::VehiclePut(Vehicle { id: VehicleId(id), plate: Some(plate), carrier: carrier.map(CarrierId) })
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let mut registry = Registry::default();
+        let change = vehicle(1, "云D12345", None);
+        registry.apply(&ControlRecord { seq: 1, recorded_at: Timestamp(0), actor: String::new(), change });
+        let terminal = TerminalId::from_wire(&[1]);
+        let cases: [(Change, Result<(), &str>); 7] = [
+            (vehicle(1, "云D12345", None), Ok(())),
+            (vehicle(2, "云D12345", None), Err("belongs to vehicle v_0000000000001")),
+            (vehicle(2, "云D54321", Some(9)), Err("no carrier")),
+            (Change::Revoke { terminal }, Err("no terminal 1")),
+            (Change::Bind { terminal, vehicle: VehicleId(1), from: Timestamp::MIN }, Err("no terminal 1")),
+            (Change::ZoneDelete { id: model::ZoneId(4) }, Err("no zone")),
+            (
+                Change::Audit { action: "x\u{7}".into(), subject: String::new(), detail: String::new() },
+                Err("control characters"),
+            ),
+        ];
+        for (change, expected) in cases {
+            match (validate(&change, &registry), expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+                (outcome, _) => panic!("{change:?}: {outcome:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The first stage: batches in journal order, split by lane.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use journal::{Batch, Kind, Record};
+use model::{Fix, RecordRef, Registry, Timestamp, VehicleId};
+use rules::Zones;
+use store::Writes;
+use tokio::sync::mpsc::Sender;
+
+use crate::commands::Commands;
+use crate::decode::{self, Answer};
+use crate::lane::{Judging, ToLane};
+use crate::metrics::Metrics;
+use crate::strangers::Strangers;
+use crate::views::{Shared, ToViews};
+
+pub(crate) struct Dispatcher {
+    pub lanes: Vec<SyncSender<ToLane>>,
+    pub views: Sender<ToViews>,
+    pub shared: Arc<Shared>,
+    pub metrics: Metrics,
+    pub registry: Registry,
+    pub judging: Arc<Judging>,
+    pub commands: Commands,
+    pub strangers: Strangers,
+    pub checkpoint_every: Duration,
+    pub checkpoint_fixes_max: usize,
+    pub last_seq: u64,
+    pub fixes_since_cut: usize,
+    pub last_cut: Instant,
+    /// Whether what comes now was committed after the start, and not read back.
+    pub is_live: bool,
+    pub held_back: Vec<(VehicleId, Fix)>,
+}
+
+/// The stages after have stopped.
+pub(crate) struct Stopped;
+
+impl Dispatcher {
+    /// Takes one batch; those that were taken before are skipped.
+    pub(crate) fn take(&mut self, batch: &Batch) -> Result<(), Stopped> {
+        let seq = batch.position.seq;
+        if seq <= self.last_seq {
+            return Ok(());
+        }
+        self.last_seq = seq;
+        self.control(batch);
+        let (mut fixes, strangers) = self.records(batch);
+        if self.is_live && journal::sabotage::is_active("swap-records") {
+            self.swap_records(&mut fixes);
+        }
+        self.fixes_since_cut += fixes.len();
+        let mut by_lane: Vec<Vec<(VehicleId, Fix)>> = self.lanes.iter().map(|_| Vec::new()).collect();
+        for (vehicle, fix) in fixes {
+            let lane = lane_of(vehicle, by_lane.len());
+            by_lane[lane].push((vehicle, fix));
+        }
+        for (lane, fixes) in self.lanes.iter().zip(by_lane) {
+            lane.send(ToLane::Batch { judging: self.judging.clone(), seq, fixes }).map_err(|_| Stopped)?;
+        }
+        let strangers = if strangers.is_empty() { Vec::new() } else { self.strangers.take(seq, &strangers) };
+        let writes = Writes { commands: self.commands.take_changed(), strangers, ..Writes::default() };
+        let source = self.lanes.len();
+        self.views.blocking_send(ToViews::Applied { source, seq, writes }).map_err(|_| Stopped)
+    }
+
+    /// Brings the batch's control records into force: from here on, in every lane.
+    fn control(&mut self, batch: &Batch) {
+        if batch.control.is_empty() {
+            return;
+        }
+        let zones_seq = self.registry.zones_seq();
+        for record in &batch.control {
+            self.registry.apply(record);
+            self.commands.control(batch.position.seq, record, &self.registry);
+        }
+        let zones = if self.registry.zones_seq() == zones_seq {
+            self.judging.zones.clone()
+        } else {
+            Arc::new(build_zones(&self.registry))
+        };
+        let registry = Arc::new(self.registry.clone());
+        self.judging = Arc::new(Judging { registry: registry.clone(), zones });
+        *self.shared.registry.write() = registry;
+    }
+
+    fn records<'a>(&mut self, batch: &'a Batch) -> (Vec<(VehicleId, Fix)>, Vec<(model::TerminalId, &'a Record)>) {
+        let mut fixes = Vec::with_capacity(batch.records.len());
+        let mut strangers = Vec::new();
+        let seq = batch.position.seq;
+        for (index, record) in batch.records.iter().enumerate() {
+            let source = RecordRef { position: batch.position, index: index as u32, item: 0 };
+            match (record.kind, record.terminal) {
+                (Kind::Uplink, Some(terminal)) => {
+                    let mut answers: Vec<Answer> = Vec::new();
+                    let (registry, metrics) = (&self.registry, &self.metrics);
+                    let keep = |fix: Fix| match registry.vehicle_at(terminal, event_time(&fix)) {
+                        Some(vehicle) => fixes.push((vehicle, fix)),
+                        None => metrics.unbound.inc(),
+                    };
+                    decode::uplink(record, terminal, source, metrics, keep, |answer| answers.push(answer));
+                    for answer in answers {
+                        self.commands.answered(seq, terminal, answer, record.received);
+                    }
+                }
+                (Kind::Stranger, Some(terminal)) => strangers.push((terminal, record)),
+                (Kind::Command, Some(_)) => self.command(seq, record),
+                (Kind::Tick, _) => self.commands.tick(seq, record.received),
+                _ => {}
+            }
+        }
+        (fixes, strangers)
+    }
+
+    fn command(&mut self, seq: u64, record: &Record) {
+        let serial = decode::with_frame(&record.raw, |frame| frame.header.serial);
+        if let (Some(id), Some(serial)) = (record.command, serial) {
+            self.commands.sent(seq, id, serial, record.received);
+        }
+    }
+
+    /// The saboteur: every third fix of a batch comes one batch later than it should.
+    fn swap_records(&mut self, fixes: &mut Vec<(VehicleId, Fix)>) {
+        let late = std::mem::take(&mut self.held_back);
+        let mut number = 0;
+        fixes.retain(|entry| {
+            number += 1;
+            let hold = number % 3 == 0;
+            if hold {
+                self.held_back.push(entry.clone());
+            }
+            !hold
+        });
+        fixes.extend(late);
+    }
+
+    /// Whether a checkpoint is due and none is under way.
+    pub(crate) fn cut_is_due(&self) -> bool {
+        let due = self.last_cut.elapsed() >= self.checkpoint_every || self.fixes_since_cut >= self.checkpoint_fixes_max;
+        due && *self.shared.checkpointed.borrow() >= self.last_cut_seq()
+    }
+
+    fn last_cut_seq(&self) -> u64 {
+        *self.shared.cut.lock()
+    }
+
+    /// Cuts a checkpoint at the last batch.
+    pub(crate) fn cut(&mut self) -> Result<(), Stopped> {
+        *self.shared.cut.lock() = self.last_seq;
+        self.last_cut = Instant::now();
+        self.fixes_since_cut = 0;
+        for lane in &self.lanes {
+            lane.send(ToLane::Cut).map_err(|_| Stopped)?;
+        }
+        let position = model::Position { shard: 0, seq: self.last_seq };
+        self.views.blocking_send(ToViews::Cut { position, control_seq: self.registry.seq() }).map_err(|_| Stopped)
+    }
+}
+
+/// The event time by which a fix finds its vehicle; one without a time counts from its receipt.
+const fn event_time(fix: &Fix) -> Timestamp {
+    if fix.is_dated() { fix.time } else { fix.received }
+}
+
+/// The same vehicle always falls to the same lane.
+fn lane_of(vehicle: VehicleId, lanes: usize) -> usize {
+    let mixed = vehicle.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    (mixed % lanes as u64) as usize
+}
+
+pub(crate) fn build_zones(registry: &Registry) -> Zones {
+    let zones = Zones::build(registry);
+    for (id, revision, reason) in zones.broken() {
+        tracing::error!(zone = %id, revision, reason, "a zone cannot be used");
+    }
+    zones
+}

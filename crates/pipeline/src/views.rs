@@ -1,0 +1,188 @@
+//! The last stage: one task that writes to the store, and what readers may know of the pipeline.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::{LivePosition, Position, Registry, Timestamp, VehicleId};
+use parking_lot::{Mutex, RwLock};
+use store::{Checkpoint, Store, VehicleState, Writes};
+use tokio::sync::{mpsc, watch};
+
+use crate::metrics::Metrics;
+
+/// What the stages before send to the writing task.
+pub(crate) enum ToViews {
+    /// A source (a lane, or the dispatcher, counted after the lanes) has passed an envelope.
+    Applied { source: usize, seq: u64, writes: Writes },
+    /// A lane's part of the checkpoint.
+    LaneCut { states: Vec<VehicleState>, segment_states: Vec<(VehicleId, Timestamp, Vec<u8>)> },
+    /// The dispatcher's part of the checkpoint; it comes before those of the lanes, or after.
+    Cut { position: Position, control_seq: u64 },
+}
+
+/// Live positions, lossy: the newest few thousand.
+#[derive(Default)]
+pub(crate) struct Live(Mutex<Ring>);
+
+#[derive(Default)]
+struct Ring {
+    next: u64,
+    positions: VecDeque<LivePosition>,
+}
+
+const RING: usize = 8192;
+
+impl Live {
+    pub(crate) fn push(&self, positions: Vec<LivePosition>) {
+        if positions.is_empty() {
+            return;
+        }
+        let mut ring = self.0.lock();
+        ring.next += positions.len() as u64;
+        ring.positions.extend(positions);
+        let excess = ring.positions.len().saturating_sub(RING);
+        ring.positions.drain(..excess);
+    }
+
+    pub(crate) fn since(&self, cursor: u64) -> (Vec<LivePosition>, u64) {
+        let ring = self.0.lock();
+        let next = ring.next + 1;
+        if cursor == 0 {
+            return (Vec::new(), next);
+        }
+        let behind = usize::try_from(next.saturating_sub(cursor)).unwrap_or(usize::MAX);
+        let skip = ring.positions.len().saturating_sub(behind);
+        (ring.positions.iter().skip(skip).cloned().collect(), next)
+    }
+}
+
+/// What readers share with the stages.
+pub(crate) struct Shared {
+    pub live: Live,
+    pub registry: RwLock<Arc<Registry>>,
+    /// Envelope of the last committed checkpoint; the dispatcher begins none while one is under way.
+    pub checkpointed: watch::Sender<u64>,
+    pub applied: watch::Sender<u64>,
+    /// Moves when an effect or a command was written: the dispatcher of commands has something to look at.
+    pub work: watch::Sender<u64>,
+    /// Envelope at which the last checkpoint was cut; equal to `checkpointed` when none is under way.
+    pub cut: Mutex<u64>,
+}
+
+pub(crate) struct Writer {
+    pub store: Store,
+    pub metrics: Metrics,
+    pub shared: Arc<Shared>,
+    /// How far each source is: the lanes, then the dispatcher.
+    pub passed: Vec<u64>,
+    pub pending: Pending,
+}
+
+/// A checkpoint that is being gathered.
+#[derive(Default)]
+pub(crate) struct Pending {
+    checkpoint: Checkpoint,
+    lanes: usize,
+    began: Option<Instant>,
+    has_position: bool,
+}
+
+/// How many messages are taken at once, to write their rows in one transaction.
+const DRAIN: usize = 256;
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Writer {
+    pub(crate) async fn run(mut self, mut input: mpsc::Receiver<ToViews>) {
+        let mut messages = Vec::with_capacity(DRAIN);
+        while input.recv_many(&mut messages, DRAIN).await > 0 {
+            let mut writes = Writes::default();
+            let mut passed = self.passed.clone();
+            let mut cuts = Vec::new();
+            for message in messages.drain(..) {
+                match message {
+                    ToViews::Applied { source, seq, writes: more } => {
+                        merge(&mut writes, more);
+                        passed[source] = seq;
+                    }
+                    cut => cuts.push(cut),
+                }
+            }
+            if !writes.is_empty() {
+                let is_work = !writes.effects.is_empty() || !writes.commands.is_empty();
+                self.write(writes).await;
+                if is_work {
+                    self.shared.work.send_modify(|count| *count += 1);
+                }
+            }
+            self.passed = passed;
+            self.publish();
+            for cut in cuts {
+                self.gather(cut).await;
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let applied = self.passed.iter().copied().min().unwrap_or(0);
+        self.metrics.applied_seq.set(i64::try_from(applied).unwrap_or(i64::MAX));
+        self.shared.applied.send_if_modified(|current| {
+            let moved = *current < applied;
+            *current = applied.max(*current);
+            moved
+        });
+    }
+
+    async fn write(&self, writes: Writes) {
+        while let Err(error) = self.store.write(writes.clone()).await {
+            tracing::error!(%error, "cannot write facts; trying again");
+            self.metrics.store_errors.inc();
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn gather(&mut self, cut: ToViews) {
+        let pending = &mut self.pending;
+        pending.began.get_or_insert_with(Instant::now);
+        match cut {
+            ToViews::LaneCut { states, segment_states } => {
+                pending.checkpoint.states.extend(states);
+                pending.checkpoint.segment_states.extend(segment_states);
+                pending.lanes += 1;
+            }
+            ToViews::Cut { position, control_seq } => {
+                pending.checkpoint.position = position;
+                pending.checkpoint.control_seq = control_seq;
+                pending.has_position = true;
+            }
+            ToViews::Applied { .. } => {}
+        }
+        let lanes = self.passed.len() - 1;
+        if pending.lanes == lanes && pending.has_position {
+            let Pending { checkpoint, began, .. } = std::mem::take(pending);
+            self.commit(checkpoint, began).await;
+        }
+    }
+
+    async fn commit(&self, checkpoint: Checkpoint, began: Option<Instant>) {
+        let seq = checkpoint.position.seq;
+        while let Err(error) = self.store.checkpoint(checkpoint.clone()).await {
+            tracing::error!(%error, "cannot commit the checkpoint; trying again");
+            self.metrics.store_errors.inc();
+            tokio::time::sleep(RETRY).await;
+        }
+        if let Some(began) = began {
+            self.metrics.checkpoint_seconds.observe(began.elapsed().as_secs_f64());
+        }
+        self.metrics.checkpoint_seq.set(i64::try_from(seq).unwrap_or(i64::MAX));
+        self.shared.checkpointed.send_replace(seq);
+    }
+}
+
+fn merge(into: &mut Writes, more: Writes) {
+    into.facts.extend(more.facts);
+    into.effects.extend(more.effects);
+    into.settlements.extend(more.settlements);
+    into.strangers.extend(more.strangers);
+    into.commands.extend(more.commands);
+}
