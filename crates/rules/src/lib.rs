@@ -1,1 +1,42 @@
-//! Room `rules`.
+//! The judgement: fix after fix, on top of a small state, gives visits of zones and violations; no clock, no I/O.
+//!
+//! Everything here is a pure function of its arguments (decision D4): time comes from the fixes, trigonometry from
+//! `libm`, and nothing that a later step reads is kept as a float, so that two machines agree on every bit and
+//! judging may stop, be stored and go on anywhere. Live judgement is re-judging from stored state with nothing late:
+//! [`step`] is the only entry.
+//!
+//! # How a path is judged
+//!
+//! * **Links.** Between two fixes lies a *link*. An ordinary link is a straight path; zones are entered and left at
+//!   instants interpolated on it, linear in time. A gap above [`limits::GAP_MAX_US`] with a change of place, and a
+//!   jump that was confirmed, are *cuts*: what lies between is unknown, so a stay ends at the last fix before the cut
+//!   and begins at the first fix after it, with lowered confidence. A long gap without a change of place (a terminal
+//!   that sleeps on a parked truck) goes on as a path, with lowered confidence.
+//! * **Jumps.** A fix that can only be reached at above [`limits::JUMP_SPEED_KMH`] over more than
+//!   [`limits::JUMP_M`] is set aside. If the next fix is reachable from the one before the jump, the one set aside was
+//!   an outlier and is not judged; if it is reachable from the one set aside only, the vehicle really is elsewhere.
+//! * **Zones** count within the span of event time that their revision governs, `[from, to)`; a boundary inside a link
+//!   is an exact instant, where one revision's stay ends and the next one's begins.
+//! * **Leaving** is confirmed by a second fix outside, or by one more than [`limits::OUTSIDE_M`] outside, and dated
+//!   to the crossing out; who comes back before that never left.
+//! * **Facts** are stated when they become certain, and again when they end; nothing in between. What makes a fact
+//!   certain is told by its [`Rule`], in the list [`RULES`].
+
+mod codec;
+mod fact;
+mod judge;
+pub mod limits;
+mod link;
+mod passage;
+mod rule;
+mod state;
+mod stay;
+mod wire;
+mod zones;
+
+pub use codec::StateError;
+pub use fact::fact_id;
+pub use judge::{Context, step};
+pub use rule::{RULES, Rule};
+pub use state::State;
+pub use zones::Zones;

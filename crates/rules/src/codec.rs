@@ -1,0 +1,178 @@
+//! The state as stored bytes and back; refuses what no state encodes to.
+
+use model::{Position, RecordRef, Timestamp, ZoneId};
+use prost::Message;
+
+use crate::limits;
+use crate::link::Seen;
+use crate::state::State;
+use crate::stay::{Evidence, Exit, Place, Stay};
+use crate::wire;
+
+/// First byte of a stored state; raised when its meaning changes.
+const VERSION: u8 = 1;
+
+/// Why stored bytes are no state. The fault is with the store, or with a binary of another version.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// No byte at all.
+    #[error("an empty rule state")]
+    Empty,
+    /// Made by a binary that judges differently.
+    #[error("rule state of version {0}, this binary knows version {VERSION}")]
+    Version(u8),
+    /// Bytes that are no message.
+    #[error("rule state cannot be read")]
+    Message(#[from] prost::DecodeError),
+    /// A value that the judgement never makes.
+    #[error("rule state has an impossible {0}")]
+    Value(&'static str),
+}
+
+pub(crate) fn encode(state: &State) -> Vec<u8> {
+    let message = wire::State {
+        last: state.last.map(seen_to),
+        aside: state.aside.map(seen_to),
+        stays: state.stays.iter().map(stay_to).collect(),
+    };
+    let mut bytes = Vec::with_capacity(1 + message.encoded_len());
+    bytes.push(VERSION);
+    bytes.extend(message.encode_to_vec());
+    bytes
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<State, StateError> {
+    let (version, body) = bytes.split_first().ok_or(StateError::Empty)?;
+    if *version != VERSION {
+        return Err(StateError::Version(*version));
+    }
+    let message = wire::State::decode(body)?;
+    let state = State {
+        last: message.last.map(seen_from).transpose()?,
+        aside: message.aside.map(seen_from).transpose()?,
+        stays: message.stays.into_iter().map(stay_from).collect::<Result<_, _>>()?,
+    };
+    if state.stays.len() > limits::OPEN_MAX || !state.stays.is_sorted_by(|a, b| a.key() < b.key()) {
+        return Err(StateError::Value("list of stays"));
+    }
+    if state.last.is_none() && (state.aside.is_some() || !state.stays.is_empty()) {
+        return Err(StateError::Value("last fix"));
+    }
+    if encode(&state) != bytes {
+        return Err(StateError::Value("encoding"));
+    }
+    Ok(state)
+}
+
+fn seen_to(seen: Seen) -> wire::Seen {
+    wire::Seen {
+        time_us: seen.time.0,
+        lon_e6: seen.lon_e6,
+        lat_e6: seen.lat_e6,
+        speed_dkmh: seen.speed_dkmh.into(),
+        swapped: seen.swapped,
+        speed_off: seen.speed_off,
+        source: Some(record_to(seen.source)),
+    }
+}
+
+fn seen_from(seen: wire::Seen) -> Result<Seen, StateError> {
+    if seen.lon_e6.unsigned_abs() > 180_000_000 || seen.lat_e6.unsigned_abs() > 90_000_000 {
+        return Err(StateError::Value("position"));
+    }
+    Ok(Seen {
+        time: Timestamp(seen.time_us),
+        lon_e6: seen.lon_e6,
+        lat_e6: seen.lat_e6,
+        speed_dkmh: u16::try_from(seen.speed_dkmh).map_err(|_| StateError::Value("speed"))?,
+        swapped: seen.swapped,
+        speed_off: seen.speed_off,
+        source: record_from(seen.source.unwrap_or_default())?,
+    })
+}
+
+fn record_to(record: RecordRef) -> wire::Record {
+    wire::Record {
+        shard: record.position.shard.into(),
+        seq: record.position.seq,
+        index: record.index,
+        item: record.item.into(),
+    }
+}
+
+fn record_from(record: wire::Record) -> Result<RecordRef, StateError> {
+    let short = |value: u32| u16::try_from(value).map_err(|_| StateError::Value("place in the journal"));
+    Ok(RecordRef {
+        position: Position { shard: short(record.shard)?, seq: record.seq },
+        index: record.index,
+        item: short(record.item)?,
+    })
+}
+
+fn records_from(records: Vec<wire::Record>) -> Result<Vec<RecordRef>, StateError> {
+    records.into_iter().map(record_from).collect()
+}
+
+fn stay_to(stay: &Stay) -> wire::Stay {
+    let records = |list: &[RecordRef]| list.iter().copied().map(record_to).collect();
+    wire::Stay {
+        zone: stay.zone.0,
+        revision: stay.revision,
+        started_at_us: stay.started_at.0,
+        start_lon_e7: stay.start.lon_e7,
+        start_lat_e7: stay.start.lat_e7,
+        end_lon_e7: stay.end.lon_e7,
+        end_lat_e7: stay.end.lat_e7,
+        entry_confidence: stay.entry_confidence.into(),
+        ceiling: stay.ceiling.into(),
+        fixes_inside: stay.fixes_inside,
+        sound_fixes: stay.sound_fixes,
+        length_cm: stay.length_cm,
+        speed_max_dkmh: stay.speed_max_dkmh,
+        depth_max_cm: stay.depth_max_cm,
+        deep: stay.deep,
+        crossed: stay.crossed,
+        along_cm: stay.along_cm,
+        across_cm: stay.across_cm,
+        left: stay.left.map(|exit| wire::Exit { at_us: exit.at.0, confidence: exit.confidence.into() }),
+        stated: stay.stated,
+        evidence_first: records(&stay.evidence.first),
+        evidence_last: records(&stay.evidence.last),
+    }
+}
+
+fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
+    let evidence = Evidence { first: records_from(stay.evidence_first)?, last: records_from(stay.evidence_last)? };
+    if !evidence.is_possible() {
+        return Err(StateError::Value("list of evidence"));
+    }
+    let left = stay
+        .left
+        .map(|exit| Ok::<_, StateError>(Exit { at: Timestamp(exit.at_us), confidence: per_mille(exit.confidence)? }));
+    Ok(Stay {
+        zone: ZoneId(stay.zone),
+        revision: stay.revision,
+        started_at: Timestamp(stay.started_at_us),
+        start: Place { lon_e7: stay.start_lon_e7, lat_e7: stay.start_lat_e7 },
+        end: Place { lon_e7: stay.end_lon_e7, lat_e7: stay.end_lat_e7 },
+        entry_confidence: per_mille(stay.entry_confidence)?,
+        ceiling: per_mille(stay.ceiling)?,
+        fixes_inside: stay.fixes_inside,
+        sound_fixes: stay.sound_fixes,
+        length_cm: stay.length_cm,
+        speed_max_dkmh: stay.speed_max_dkmh,
+        depth_max_cm: stay.depth_max_cm,
+        deep: stay.deep,
+        crossed: stay.crossed,
+        along_cm: stay.along_cm,
+        across_cm: stay.across_cm,
+        left: left.transpose()?,
+        stated: stay.stated,
+        evidence,
+    })
+}
+
+fn per_mille(value: u32) -> Result<u16, StateError> {
+    u16::try_from(value).ok().filter(|v| *v <= 1000).ok_or(StateError::Value("confidence"))
+}

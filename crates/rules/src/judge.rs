@@ -1,0 +1,174 @@
+//! One fix on top of the state: links it to the last one, moves every stay along, states facts.
+
+use model::{Confidence, Fact, Fix, VehicleId};
+
+use crate::fact;
+use crate::limits;
+use crate::link::{Break, Link, Seen, Step};
+use crate::passage::{self, Stretch};
+use crate::rule::RULES;
+use crate::state::State;
+use crate::stay::{Exit, Stay};
+use crate::zones::{Ground, Zones};
+
+/// What a judgement is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Whose fixes they are.
+    pub vehicle: VehicleId,
+    /// The zones journalled so far; each fix is judged by the revision that governs its event time.
+    pub zones: &'a Zones,
+    /// The rule revision that facts are marked with.
+    pub rule_revision: u32,
+}
+
+/// Judges one fix. Facts are appended as upserts: the same id again means that the fact has progressed.
+///
+/// Fixes come in [`Fix::track_order`]; several of one time are in order. A fix that cannot be judged changes nothing.
+/// Facts carry revision 1 and are not marked late: who judges again compares and numbers them.
+pub fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, facts: &mut Vec<Fact>) {
+    let Some(next) = Seen::of(fix) else { return };
+    let Some(last) = state.last else {
+        begin(ctx, state, next, Break::First, facts);
+        return;
+    };
+    let aside = state.aside.take();
+    match (Step::between(last, next), aside) {
+        (Step::Path(link), _) => travel(ctx, state, &link, facts),
+        (Step::Gap, _) => cut(ctx, state, next, Break::Gap, facts),
+        (Step::Jump, None) => state.aside = Some(next),
+        (Step::Jump, Some(aside)) => match Step::between(aside, next) {
+            Step::Jump => state.aside = Some(next),
+            Step::Gap => {
+                cut(ctx, state, aside, Break::Jump, facts);
+                cut(ctx, state, next, Break::Gap, facts);
+            }
+            Step::Path(link) => {
+                cut(ctx, state, aside, Break::Jump, facts);
+                travel(ctx, state, &link, facts);
+            }
+        },
+    }
+}
+
+/// Starts at a fix, with nothing known from before.
+fn begin(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, facts: &mut Vec<Fact>) {
+    ctx.zones.at(seen.point(), seen.time, |ground| {
+        if has_room(&state.stays, ground) {
+            let mut stay = Stay::found(ground, &seen, after);
+            state_facts(ctx, ground, &mut stay, false, facts);
+            state.stays.push(stay);
+        }
+    });
+    state.last = Some(seen);
+}
+
+/// Ends every stay at the last fix, or where it went out before, and starts anew at `seen`.
+fn cut(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, facts: &mut Vec<Fact>) {
+    for mut stay in std::mem::take(&mut state.stays) {
+        if stay.left.is_none() {
+            stay.ceiling = stay.ceiling.min(after.ceiling_before());
+        }
+        end_unseen(ctx, state.last, stay, facts);
+    }
+    begin(ctx, state, seen, after, facts);
+}
+
+/// Ends a stay that no path leads out of.
+fn end_unseen(ctx: &Context<'_>, last: Option<Seen>, mut stay: Stay, facts: &mut Vec<Fact>) {
+    let ground = ctx.zones.ground(stay.key());
+    if stay.left.is_none() {
+        let seen_at = last.map_or(stay.started_at, |seen| seen.time);
+        let at = ground.map_or(seen_at, |ground| seen_at.min(ground.to)).max(stay.started_at);
+        stay.left = Some(Exit { at, confidence: Confidence::FULL.0 });
+    }
+    match ground {
+        Some(ground) => state_facts(ctx, ground, &mut stay, true, facts),
+        None => restate(ctx, &stay, facts),
+    }
+}
+
+/// Moves along a path: stays go on, end or wait for the exit to be confirmed; new ones begin.
+fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, facts: &mut Vec<Fact>) {
+    let mut passages: Vec<(&Ground, Vec<Stretch>)> = Vec::new();
+    ctx.zones.touching(link.a.point(), link.b.point(), |ground, inside| {
+        let stretches = passage::cut(ground, link, inside);
+        if !stretches.is_empty() {
+            passages.push((ground, stretches));
+        }
+    });
+    let mut kept = Vec::with_capacity(state.stays.len());
+    for mut stay in std::mem::take(&mut state.stays) {
+        let Some(ground) = ctx.zones.ground(stay.key()) else {
+            end_unseen(ctx, state.last, stay, facts);
+            continue;
+        };
+        let found = passages.binary_search_by_key(&stay.key(), |(ground, _)| ground.key());
+        let stretches = found.map_or_else(|_| Vec::new(), |at| passages.remove(at).1);
+        if link.is_long() && !stretches.is_empty() {
+            stay.span_gap();
+        }
+        kept.extend(go_on(ctx, ground, link, stay, &stretches, facts));
+    }
+    for (ground, mut stretches) in passages {
+        // A path that starts on the way out of a zone where no stay is open makes none.
+        stretches.retain(|stretch| stretch.part.t_out > 0.0);
+        if let Some(first) = stretches.first().filter(|_| has_room(&kept, ground)) {
+            let stay = Stay::entered(ground, link, first);
+            kept.extend(go_on(ctx, ground, link, stay, &stretches, facts));
+        }
+    }
+    kept.sort_by_key(Stay::key);
+    state.stays = kept;
+    state.last = Some(link.b);
+}
+
+/// One stay along one path; `None` when it is over.
+fn go_on(
+    ctx: &Context<'_>,
+    ground: &Ground,
+    link: &Link,
+    mut stay: Stay,
+    stretches: &[Stretch],
+    facts: &mut Vec<Fact>,
+) -> Option<Stay> {
+    let was_out = stay.left.is_some();
+    if !stretches.is_empty() {
+        stay.travel(ground, link, stretches);
+    } else {
+        stay.fix_outside(&link.b);
+        if !was_out {
+            let at = link.a.time.min(ground.to).max(stay.started_at);
+            stay.left = Some(Exit { at, confidence: link.ceiling });
+        }
+    }
+    let over = stay.left.is_some()
+        && (was_out && stretches.is_empty()
+            || link.b.time >= ground.to
+            || ground.shape.depth_m(link.b.point()) < -limits::OUTSIDE_M);
+    state_facts(ctx, ground, &mut stay, over, facts);
+    (!over).then_some(stay)
+}
+
+/// States what has become certain, and what has ended.
+fn state_facts(ctx: &Context<'_>, ground: &Ground, stay: &mut Stay, over: bool, facts: &mut Vec<Fact>) {
+    for rule in RULES.iter().filter(|rule| rule.applies(&ground.zone)) {
+        let stated = stay.has_stated(rule.kind);
+        if stated && over || !stated && rule.is_certain(ground, stay) {
+            facts.push(fact::of_stay(ctx, rule.kind, stay, over));
+            stay.state(rule.kind);
+        }
+    }
+}
+
+/// Ends what was stated of a stay whose zone is no more known.
+fn restate(ctx: &Context<'_>, stay: &Stay, facts: &mut Vec<Fact>) {
+    let stated = RULES.iter().filter(|rule| stay.has_stated(rule.kind));
+    facts.extend(stated.map(|rule| fact::of_stay(ctx, rule.kind, stay, true)));
+}
+
+/// Whether one more stay may be opened: a forbidden zone finds room where others do not.
+fn has_room(open: &[Stay], ground: &Ground) -> bool {
+    let reserved = if ground.zone.is_forbidden() { 0 } else { limits::OPEN_RESERVED };
+    open.len() + reserved < limits::OPEN_MAX
+}

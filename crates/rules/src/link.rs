@@ -1,0 +1,218 @@
+//! What lies between two judged fixes: a path with a confidence, or a cut; not what zones make of it.
+
+use geofence::{Point, distance_m};
+use model::{Fix, Marks, RecordRef, Timestamp};
+
+use crate::limits;
+
+/// What the state keeps of a judged fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) time: Timestamp,
+    /// Longitude, 1e-6 degree, the wire's resolution.
+    pub(crate) lon_e6: i32,
+    /// Latitude, 1e-6 degree.
+    pub(crate) lat_e6: i32,
+    pub(crate) speed_dkmh: u16,
+    /// Coordinates were swapped back: judged with low confidence.
+    pub(crate) swapped: bool,
+    /// The speed field is out of its range: believed only as far as the implied speed goes.
+    pub(crate) speed_off: bool,
+    pub(crate) source: RecordRef,
+}
+
+impl Seen {
+    /// `None` for a fix that cannot be judged.
+    pub(crate) fn of(fix: &Fix) -> Option<Self> {
+        let (lon, lat) = (fix.lon(), fix.lat());
+        (fix.is_judgeable() && lon.abs() <= 180.0 && lat.abs() <= 90.0).then(|| Self {
+            time: fix.time,
+            lon_e6: rounded(lon * 1e6) as i32,
+            lat_e6: rounded(lat * 1e6) as i32,
+            speed_dkmh: fix.speed_dkmh,
+            swapped: fix.marks.has(Marks::SWAPPED),
+            speed_off: fix.marks.has(Marks::SPEED_RANGE),
+            source: fix.source,
+        })
+    }
+
+    pub(crate) fn point(&self) -> Point {
+        Point::new(f64::from(self.lon_e6) / 1e6, f64::from(self.lat_e6) / 1e6)
+    }
+}
+
+/// To the nearest integer, halves up; saturating.
+pub(crate) fn rounded(x: f64) -> i64 {
+    (x + 0.5).floor() as i64
+}
+
+/// The way from one judged fix to the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) a: Seen,
+    pub(crate) b: Seen,
+    pub(crate) length_m: f64,
+    /// Confidence of an instant that is interpolated on it, per mille.
+    pub(crate) confidence: u16,
+    /// Confidence of an instant on it that needs no interpolation, per mille.
+    pub(crate) ceiling: u16,
+}
+
+/// Where what is known of a vehicle begins anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// Its first fix.
+    First,
+    /// After a long gap, at another place.
+    Gap,
+    /// After a jump that the next fix confirmed.
+    Jump,
+}
+
+impl Break {
+    /// Upper bound of a stay that is cut off here, per mille.
+    pub(crate) fn ceiling_before(self) -> u16 {
+        match self {
+            Self::First => 1000,
+            Self::Gap => limits::CONFIDENCE_GAP,
+            Self::Jump => limits::CONFIDENCE_LOW,
+        }
+    }
+
+    /// Confidence of the start of a stay that is found here, per mille.
+    pub(crate) fn entry_confidence(self) -> u16 {
+        self.ceiling_before()
+    }
+
+    /// Upper bound of a stay that is found here, per mille.
+    pub(crate) fn ceiling_after(self) -> u16 {
+        match self {
+            Self::First | Self::Gap => 1000,
+            Self::Jump => limits::CONFIDENCE_LOW,
+        }
+    }
+}
+
+/// How the next fix is connected with the last one.
+pub(crate) enum Step {
+    /// A straight path.
+    Path(Link),
+    /// A long gap with a change of place: what lies between is unknown.
+    Gap,
+    /// Not reachable at any plausible speed.
+    Jump,
+}
+
+impl Step {
+    pub(crate) fn between(a: Seen, b: Seen) -> Self {
+        let length_m = distance_m(a.point(), b.point());
+        let gap_us = b.time.since_us(a.time).max(0);
+        if length_m > limits::JUMP_M && faster(length_m, gap_us, limits::JUMP_SPEED_KMH) {
+            return Self::Jump;
+        }
+        let long = gap_us > limits::GAP_MAX_US;
+        if long && length_m > limits::STANDING_M {
+            return Self::Gap;
+        }
+        let doubtful = a.swapped || b.swapped || faster(length_m - limits::NOISE_M, gap_us, limits::DOUBTFUL_SPEED_KMH);
+        let ceiling = match (doubtful, long) {
+            (true, _) => limits::CONFIDENCE_LOW,
+            (false, true) => limits::CONFIDENCE_GAP,
+            (false, false) => 1000,
+        };
+        Self::Path(Link { a, b, length_m, confidence: of_gap(gap_us).min(ceiling), ceiling })
+    }
+}
+
+impl Link {
+    pub(crate) fn gap_us(&self) -> i64 {
+        self.b.time.since_us(self.a.time).max(0)
+    }
+
+    /// Whether more than [`limits::GAP_MAX_US`] passed.
+    pub(crate) fn is_long(&self) -> bool {
+        self.gap_us() > limits::GAP_MAX_US
+    }
+
+    /// The instant at `t` of the path, to the microsecond.
+    pub(crate) fn instant(&self, t: f64) -> Timestamp {
+        self.a.time.plus_us(rounded(self.gap_us() as f64 * t))
+    }
+
+    pub(crate) fn at(&self, t: f64) -> Point {
+        self.a.point().lerp(self.b.point(), t)
+    }
+
+    /// Mean speed, 0.1 km/h; 0 when no time passed.
+    pub(crate) fn speed_dkmh(&self) -> u32 {
+        let gap_us = self.gap_us();
+        if gap_us == 0 { 0 } else { rounded(self.length_m * 36e6 / gap_us as f64) as u32 }
+    }
+}
+
+/// Whether that way in that time takes more than that speed; without a division, as time may be 0.
+fn faster(length_m: f64, gap_us: i64, speed_kmh: f64) -> bool {
+    length_m > 0.0 && length_m * 3.6e6 > speed_kmh * gap_us as f64
+}
+
+/// Full up to [`limits::GAP_FULL_US`], from there linear down to the floor at [`limits::GAP_FLOOR_US`].
+fn of_gap(gap_us: i64) -> u16 {
+    let over_us = gap_us.clamp(limits::GAP_FULL_US, limits::GAP_FLOOR_US) - limits::GAP_FULL_US;
+    let fall = i64::from(1000 - limits::CONFIDENCE_FLOOR) * over_us / (limits::GAP_FLOOR_US - limits::GAP_FULL_US);
+    1000 - fall as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(secs: i64, lat_e6: i32) -> Seen {
+        Seen {
+            time: Timestamp::from_secs(secs),
+            lon_e6: 103_800_000,
+            lat_e6,
+            speed_dkmh: 0,
+            swapped: false,
+            speed_off: false,
+            source: RecordRef::default(),
+        }
+    }
+
+    /// 1e-6 degree of latitude is about 0.111 m.
+    #[test]
+    fn gaps_and_speeds_make_the_kind_of_step() {
+        // (gap in seconds, step in 1e-6 degrees of latitude, expected: confidence, None for a gap, Err for a jump)
+        for (gap_s, step_e6, expect) in [
+            (0, 0, Ok(Some(1000))),
+            (0, 200, Ok(Some(1000))),
+            (0, 2_000, Ok(Some(200))),
+            (0, 6_000, Err(())),
+            (30, 4_500, Ok(Some(1000))),
+            (60, 9_000, Ok(Some(1000))),
+            (61, 9_000, Ok(Some(999))),
+            (240, 9_000, Ok(Some(700))),
+            (600, 9_000, Ok(Some(100))),
+            (1_800, 9_000, Ok(Some(100))),
+            (1_801, 9_000, Ok(None)),
+            (1_801, 1_000, Ok(Some(100))),
+            (30, 15_000, Ok(Some(200))),
+            (30, 19_500, Err(())),
+            (10_000, 20_000_000, Err(())),
+        ] {
+            let got = match Step::between(seen(1_000, 25_500_000), seen(1_000 + gap_s, 25_500_000 + step_e6)) {
+                Step::Path(link) => Ok(Some(link.confidence)),
+                Step::Gap => Ok(None),
+                Step::Jump => Err(()),
+            };
+            assert_eq!(got, expect, "{gap_s} s, {step_e6}");
+        }
+    }
+
+    #[test]
+    fn swapped_ends_are_low() {
+        let mut b = seen(30, 25_501_000);
+        b.swapped = true;
+        let Step::Path(link) = Step::between(seen(0, 25_500_000), b) else { panic!("a path") };
+        assert_eq!((link.confidence, link.ceiling), (200, 200));
+    }
+}

@@ -1,0 +1,25 @@
+//! A stay in a zone of whatever kind (区域停留): no violation, the answer to "who was where".
+
+use model::{FactKind, Zone};
+
+use super::Rule;
+use crate::limits;
+use crate::stay::Stay;
+use crate::zones::Ground;
+
+pub(super) const RULE: Rule = Rule {
+    kind: FactKind::VISIT,
+    level: 0,
+    definition: "A judged fix inside the zone, or a path through it between two fixes that are near enough in time. \
+                 A corridor counts as visited also when it is merely crossed.",
+    applies,
+    certain,
+};
+
+fn applies(_: &Zone) -> bool {
+    true
+}
+
+fn certain(_: &Ground, stay: &Stay) -> bool {
+    stay.fixes_inside > 0 || stay.confidence().0 >= limits::CROSSING_VISIT_MIN
+}

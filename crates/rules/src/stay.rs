@@ -1,0 +1,244 @@
+//! A stay in one revision of a zone, from the entry until the exit is confirmed: tally, confidence, evidence.
+
+use geofence::Point;
+use model::{Confidence, Fact, FactKind, Measures, RecordRef, Timestamp, ZoneId};
+
+use crate::limits;
+use crate::link::{Break, Link, Seen, rounded};
+use crate::passage::Stretch;
+use crate::zones::Ground;
+
+/// A place, 1e-7 degree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) lon_e7: i32,
+    pub(crate) lat_e7: i32,
+}
+
+impl From<Point> for Place {
+    fn from(p: Point) -> Self {
+        Self { lon_e7: rounded(p.lon * 1e7) as i32, lat_e7: rounded(p.lat * 1e7) as i32 }
+    }
+}
+
+/// An exit, confirmed or not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exit {
+    pub(crate) at: Timestamp,
+    pub(crate) confidence: u16,
+}
+
+/// The first and the last records of a growing list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    pub(crate) first: Vec<RecordRef>,
+    pub(crate) last: Vec<RecordRef>,
+}
+
+impl Evidence {
+    /// How many of the first, and of the last, are kept.
+    pub(crate) const HALF: usize = Fact::EVIDENCE_MAX / 2;
+
+    fn push(&mut self, record: RecordRef) {
+        if self.last.last().or(self.first.last()) == Some(&record) {
+            return;
+        }
+        if self.first.len() < Self::HALF {
+            self.first.push(record);
+            return;
+        }
+        if self.last.len() == Self::HALF {
+            self.last.remove(0);
+        }
+        self.last.push(record);
+    }
+
+    /// Whether pushing can have made it.
+    pub(crate) fn is_possible(&self) -> bool {
+        let filled = self.first.len() == Self::HALF || self.last.is_empty();
+        filled && self.first.len() <= Self::HALF && self.last.len() <= Self::HALF
+    }
+
+    pub(crate) fn all(&self) -> Vec<RecordRef> {
+        self.first.iter().chain(&self.last).copied().collect()
+    }
+}
+
+/// What is known of a stay so far. Integers only: it is stored, and must be the same on every machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stay {
+    pub(crate) zone: ZoneId,
+    pub(crate) revision: u32,
+    pub(crate) started_at: Timestamp,
+    pub(crate) start: Place,
+    /// Where it was last inside, or went out.
+    pub(crate) end: Place,
+    /// Of the entry instant, per mille.
+    pub(crate) entry_confidence: u16,
+    /// Upper bound of the stay's confidence, per mille.
+    pub(crate) ceiling: u16,
+    pub(crate) fixes_inside: u32,
+    /// Fixes inside whose coordinates were not swapped; counted up to 2.
+    pub(crate) sound_fixes: u32,
+    pub(crate) length_cm: u64,
+    pub(crate) speed_max_dkmh: u32,
+    pub(crate) depth_max_cm: u32,
+    /// A fix inside was too deep for drift.
+    pub(crate) deep: bool,
+    /// A confident crossing between two fixes.
+    pub(crate) crossed: bool,
+    /// Way along a corridor's axis, forward positive, on links that can be trusted.
+    pub(crate) along_cm: i64,
+    /// Way across a corridor's axis, to the left positive, on the same links.
+    pub(crate) across_cm: i64,
+    /// The way out, until it is confirmed.
+    pub(crate) left: Option<Exit>,
+    /// Which facts were stated, bit n for kind n.
+    pub(crate) stated: u32,
+    pub(crate) evidence: Evidence,
+}
+
+impl Stay {
+    /// A stay that begins with a stretch of a path.
+    pub(crate) fn entered(ground: &Ground, link: &Link, stretch: &Stretch) -> Self {
+        let entry_confidence = if stretch.start_exact { link.ceiling } else { link.confidence };
+        Self::begun(ground, stretch.start, link.at(stretch.part.t_in), entry_confidence)
+    }
+
+    /// A stay that begins at a fix, because nothing is known from before.
+    pub(crate) fn found(ground: &Ground, seen: &Seen, after: Break) -> Self {
+        let sound = if seen.swapped { limits::CONFIDENCE_LOW } else { Confidence::FULL.0 };
+        let mut stay = Self::begun(ground, seen.time, seen.point(), after.entry_confidence().min(sound));
+        stay.ceiling = after.ceiling_after();
+        // Without a link there is no implied speed to hold a wild speed field against.
+        let believed_dkmh = if seen.speed_off { 0 } else { u32::from(seen.speed_dkmh) };
+        stay.fix_inside(ground, seen, believed_dkmh);
+        stay
+    }
+
+    fn begun(ground: &Ground, started_at: Timestamp, start: Point, entry_confidence: u16) -> Self {
+        let (zone, revision) = ground.key();
+        let start = Place::from(start);
+        Self {
+            zone,
+            revision,
+            started_at,
+            start,
+            end: start,
+            entry_confidence,
+            ceiling: Confidence::FULL.0,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn key(&self) -> (ZoneId, u32) {
+        (self.zone, self.revision)
+    }
+
+    /// Takes in what a path does in the zone: at least one stretch.
+    pub(crate) fn travel(&mut self, ground: &Ground, link: &Link, stretches: &[Stretch]) {
+        self.left = None;
+        self.evidence.push(link.a.source);
+        for stretch in stretches {
+            self.add_stretch(ground, link, stretch);
+        }
+        let Some(last) = stretches.last() else { return };
+        if last.reaches_end {
+            let speed_dkmh = u32::from(link.b.speed_dkmh);
+            let believed = if link.b.speed_off { speed_dkmh.min(link.speed_dkmh()) } else { speed_dkmh };
+            self.fix_inside(ground, &link.b, believed);
+        } else {
+            let confidence = if last.end_exact { link.ceiling } else { link.confidence };
+            self.left = Some(Exit { at: last.end, confidence });
+            self.end = Place::from(link.at(last.part.t_out));
+            self.evidence.push(link.b.source);
+        }
+        if self.fixes_inside == 0 {
+            self.speed_max_dkmh = self.speed_max_dkmh.max(link.speed_dkmh());
+        }
+    }
+
+    fn add_stretch(&mut self, ground: &Ground, link: &Link, stretch: &Stretch) {
+        let length_cm = rounded(link.length_m * stretch.part.share() * 100.0);
+        self.length_cm = self.length_cm.saturating_add(length_cm.unsigned_abs());
+        let confident = link.confidence >= limits::CROSSING_CONFIDENT_MIN;
+        if stretch.is_crossing() {
+            let depth_m = ground.shape.depth_m(stretch.middle(link));
+            self.deepen(depth_m);
+            self.crossed |= confident && depth_m >= ground.crossing_m;
+        }
+        if !(confident || stretch.start_exact && stretch.end_exact) {
+            return;
+        }
+        if let Some(along) = ground.shape.along(link.a.point(), link.b.point(), stretch.part) {
+            self.along_cm = self.along_cm.saturating_add(rounded(along.progress_m * 100.0));
+            self.across_cm = self.across_cm.saturating_add(rounded(along.across_m() * 100.0));
+        }
+    }
+
+    fn fix_inside(&mut self, ground: &Ground, seen: &Seen, speed_dkmh: u32) {
+        if self.fixes_inside == 0 {
+            self.speed_max_dkmh = 0;
+        }
+        let depth_m = ground.shape.depth_m(seen.point());
+        self.fixes_inside = self.fixes_inside.saturating_add(1);
+        if !seen.swapped {
+            self.sound_fixes = (self.sound_fixes + 1).min(2);
+        }
+        self.speed_max_dkmh = self.speed_max_dkmh.max(speed_dkmh);
+        self.deep |= depth_m > ground.deep_m;
+        self.deepen(depth_m);
+        self.end = Place::from(seen.point());
+        self.evidence.push(seen.source);
+    }
+
+    fn deepen(&mut self, depth_m: f64) {
+        self.depth_max_cm = self.depth_max_cm.max(rounded(depth_m.max(0.0) * 100.0) as u32);
+    }
+
+    /// A gap too long to vouch for what happened in it, with the stay going on.
+    pub(crate) fn span_gap(&mut self) {
+        self.ceiling = self.ceiling.min(limits::CONFIDENCE_GAP);
+    }
+
+    /// A fix outside, with nothing of the path to it inside.
+    pub(crate) fn fix_outside(&mut self, seen: &Seen) {
+        self.evidence.push(seen.source);
+    }
+
+    /// As sure as the vaguer of entry and exit; fixes inside bear it out whatever those are.
+    pub(crate) fn confidence(&self) -> Confidence {
+        let instants = self.left.map_or(self.entry_confidence, |exit| exit.confidence.min(self.entry_confidence));
+        let seen = match self.sound_fixes {
+            0 => 0,
+            1 => limits::CONFIDENCE_SEEN_ONCE,
+            _ => limits::CONFIDENCE_SEEN,
+        };
+        Confidence(instants.max(seen).min(self.ceiling))
+    }
+
+    pub(crate) fn measures(&self) -> Measures {
+        Measures {
+            fixes_inside: self.fixes_inside,
+            length_m: u32::try_from(self.length_cm.saturating_add(50) / 100).unwrap_or(u32::MAX),
+            speed_max_dkmh: self.speed_max_dkmh,
+            start_lon_e7: self.start.lon_e7,
+            start_lat_e7: self.start.lat_e7,
+            end_lon_e7: self.end.lon_e7,
+            end_lat_e7: self.end.lat_e7,
+            depth_max_m: self.depth_max_cm.saturating_add(50) / 100,
+        }
+    }
+
+    pub(crate) fn has_stated(&self, kind: FactKind) -> bool {
+        self.stated & bit(kind) != 0
+    }
+
+    pub(crate) fn state(&mut self, kind: FactKind) {
+        self.stated |= bit(kind);
+    }
+}
+
+fn bit(kind: FactKind) -> u32 {
+    1_u32.checked_shl(u32::from(kind.number())).unwrap_or(0)
+}

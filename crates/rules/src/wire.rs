@@ -1,0 +1,99 @@
+//! The messages of `proto/hazwatch/rules/v1/state.proto`, field by field; what they mean is in `codec`.
+
+use prost::Message;
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct State {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) last: Option<Seen>,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) aside: Option<Seen>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) stays: Vec<Stay>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Seen {
+    #[prost(int64, tag = "1")]
+    pub(crate) time_us: i64,
+    #[prost(sint32, tag = "2")]
+    pub(crate) lon_e6: i32,
+    #[prost(sint32, tag = "3")]
+    pub(crate) lat_e6: i32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) speed_dkmh: u32,
+    #[prost(bool, tag = "5")]
+    pub(crate) swapped: bool,
+    #[prost(bool, tag = "6")]
+    pub(crate) speed_off: bool,
+    #[prost(message, optional, tag = "7")]
+    pub(crate) source: Option<Record>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Record {
+    #[prost(uint32, tag = "1")]
+    pub(crate) shard: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) seq: u64,
+    #[prost(uint32, tag = "3")]
+    pub(crate) index: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) item: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Stay {
+    #[prost(fixed64, tag = "1")]
+    pub(crate) zone: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) revision: u32,
+    #[prost(int64, tag = "3")]
+    pub(crate) started_at_us: i64,
+    #[prost(sint32, tag = "4")]
+    pub(crate) start_lon_e7: i32,
+    #[prost(sint32, tag = "5")]
+    pub(crate) start_lat_e7: i32,
+    #[prost(sint32, tag = "6")]
+    pub(crate) end_lon_e7: i32,
+    #[prost(sint32, tag = "7")]
+    pub(crate) end_lat_e7: i32,
+    #[prost(uint32, tag = "8")]
+    pub(crate) entry_confidence: u32,
+    #[prost(uint32, tag = "9")]
+    pub(crate) ceiling: u32,
+    #[prost(uint32, tag = "10")]
+    pub(crate) fixes_inside: u32,
+    #[prost(uint32, tag = "11")]
+    pub(crate) sound_fixes: u32,
+    #[prost(uint64, tag = "12")]
+    pub(crate) length_cm: u64,
+    #[prost(uint32, tag = "13")]
+    pub(crate) speed_max_dkmh: u32,
+    #[prost(uint32, tag = "14")]
+    pub(crate) depth_max_cm: u32,
+    #[prost(bool, tag = "15")]
+    pub(crate) deep: bool,
+    #[prost(bool, tag = "16")]
+    pub(crate) crossed: bool,
+    #[prost(sint64, tag = "17")]
+    pub(crate) along_cm: i64,
+    #[prost(sint64, tag = "18")]
+    pub(crate) across_cm: i64,
+    #[prost(message, optional, tag = "19")]
+    pub(crate) left: Option<Exit>,
+    #[prost(uint32, tag = "20")]
+    pub(crate) stated: u32,
+    #[prost(message, repeated, tag = "21")]
+    pub(crate) evidence_first: Vec<Record>,
+    #[prost(message, repeated, tag = "22")]
+    pub(crate) evidence_last: Vec<Record>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Exit {
+    #[prost(int64, tag = "1")]
+    pub(crate) at_us: i64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) confidence: u32,
+}
