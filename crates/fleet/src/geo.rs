@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn metres_and_courses() {
-        for (east, north, course) in [(0.0, 100.0, 0.0), (100.0, 0.0, 90.0), (0.0, -100.0, 180.0), (-100.0, 0.0, 270.0)] {
+        for (east, north, course) in [(0.0, 100.0, 0.0), (100.0, 0.0, 90.0), (0.0, -100.0, 180.0), (-100.0, 0.0, 270.0)]
+        {
             let b = A.moved_m(east, north);
             assert!((A.distance_m(b) - 100.0).abs() < 1e-6);
             assert!(turn_deg(A.bearing_deg(b), course) < 1e-6);
@@ -92,10 +93,8 @@ mod tests {
         let line = [A, A.moved_m(1_000.0, 0.0), A.moved_m(1_000.0, 1_000.0)];
         let smoothed = smooth(&line, 3);
         assert_eq!((smoothed.first(), smoothed.last()), (line.first(), line.last()));
-        let sharpest = smoothed
-            .windows(3)
-            .map(|w| turn_deg(w[0].bearing_deg(w[1]), w[1].bearing_deg(w[2])))
-            .fold(0.0, f64::max);
+        let sharpest =
+            smoothed.windows(3).map(|w| turn_deg(w[0].bearing_deg(w[1]), w[1].bearing_deg(w[2]))).fold(0.0, f64::max);
         assert!(sharpest < 30.0, "{sharpest}");
     }
 }

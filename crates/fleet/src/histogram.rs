@@ -47,10 +47,13 @@ impl Histogram {
         let total: u64 = counts.iter().sum();
         let rank = ((total as f64 * part).ceil() as u64).clamp(1, total.max(1));
         let mut seen = 0;
-        counts.iter().position(|count| {
-            seen += count;
-            seen >= rank
-        }).map(bucket_end)
+        counts
+            .iter()
+            .position(|count| {
+                seen += count;
+                seen >= rank
+            })
+            .map(bucket_end)
     }
 }
 
@@ -64,7 +67,10 @@ mod tests {
         for us in (0..5_000).chain((5_000..100_000_000).step_by(99_991)) {
             let bucket = bucket_of(us);
             assert!(bucket >= last, "{us}");
-            assert!(bucket_end(bucket) >= us && bucket_end(bucket) as f64 <= us as f64 * (1.0 + 1.0 / 16.0) + 1.0, "{us}");
+            assert!(
+                bucket_end(bucket) >= us && bucket_end(bucket) as f64 <= us as f64 * (1.0 + 1.0 / 16.0) + 1.0,
+                "{us}"
+            );
             last = bucket;
         }
         assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);

@@ -43,7 +43,9 @@ impl Identity {
     /// An index of [`VEHICLES_MAX`] or more, or a mix of editions that is all zero.
     pub fn new(seed: u64, index: u32, editions: Editions) -> Result<Self, FleetError> {
         if index >= VEHICLES_MAX {
-            return Err(FleetError::Usage(format!("a fleet has at most {VEHICLES_MAX} vehicles, asked for no. {index}")));
+            return Err(FleetError::Usage(format!(
+                "a fleet has at most {VEHICLES_MAX} vehicles, asked for no. {index}"
+            )));
         }
         let draws = Seed::of_vehicle(seed, index);
         let edition = editions
@@ -55,7 +57,8 @@ impl Identity {
         let county = *COUNTIES
             .get(draws.bits(Purpose::Edition, 1) as usize % COUNTIES.len())
             .expect("the remainder is an index");
-        let number = PLATES_FROM + (seed.wrapping_mul(u64::from(VEHICLES_MAX)).wrapping_add(u64::from(index))) % (PLATES - PLATES_FROM);
+        let number = PLATES_FROM
+            + (seed.wrapping_mul(u64::from(VEHICLES_MAX)).wrapping_add(u64::from(index))) % (PLATES - PLATES_FROM);
         Ok(Self { phone: phone.into(), plate: plate(number).into(), plate_colour: 2, edition, county, wire_phone })
     }
 

@@ -19,6 +19,8 @@ mod ledger;
 mod link;
 mod options;
 mod path;
+mod progress;
+mod raw;
 mod report;
 mod roads;
 mod run;
@@ -30,12 +32,18 @@ mod truck;
 mod vehicle;
 mod wire;
 
+/// Sample zones for a demonstration (GeoJSON, the contract of the API's zones), marked illustrative: bridges, tunnels, water
+/// sources, a crowded place. Drawn onto the road network of this crate.
+pub const DEMO_ZONES: &str = include_str!("../../../config/demo/zones.geojson");
+
 pub use error::FleetError;
 pub use geo::Point;
 pub use gnss::Fix;
 pub use identity::{Identity, SEEDS_APART, VEHICLES_MAX};
 pub use ledger::{Ledger, LedgerLine};
 pub use options::{Editions, Manners, Options};
+pub use progress::{simulate, watch};
+pub use raw::{RawOptions, run_raw};
 pub use report::{Refusal, Report};
 pub use roads::Network;
 pub use run::{run, run_with};

@@ -145,9 +145,8 @@ impl Path {
 
     /// The most a truck may do there, m/s, with all limits and corners ahead still to be met.
     pub(crate) fn allowed_ms(&self, spot: Spot) -> f64 {
-        self.stretch(spot).map_or(0.0, |(from, to)| {
-            f64::from(from.limit_ms).min(braking_ms(to.pass_ms, to.along_m - spot.along_m))
-        })
+        self.stretch(spot)
+            .map_or(0.0, |(from, to)| f64::from(from.limit_ms).min(braking_ms(to.pass_ms, to.along_m - spot.along_m)))
     }
 
     /// The posted limit there, m/s.

@@ -51,24 +51,8 @@ pub async fn run_with(
     let (stage, watching) = watch::channel(Stage::Driving);
     let mut vehicles = spawn_all(&context, &watching)?;
 
-    let over = async {
-        match context.options.duration {
-            Some(duration) => sleep(duration).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = over => {}
-        () = shutdown => {}
-        // Only when the ledger failed, or a vehicle could not go on.
-        () = join_all(&mut vehicles) => {}
-    }
-    let until_us = clock.now_us() + context.options.drain.as_micros() as u64;
-    stage.send_replace(Stage::Draining { until_us });
-    let ended = tokio::time::timeout(context.options.drain + GRACE, join_all(&mut vehicles)).await;
-    if ended.is_err() {
-        vehicles.shutdown().await;
-    }
+    let Options { duration, drain, .. } = context.options;
+    conduct(&mut vehicles, &stage, &clock, duration, drain, shutdown).await;
     let report = Report::of(&context.stats, clock.elapsed());
     drop(context);
     if let Some(writing) = writing {
@@ -83,6 +67,33 @@ pub async fn run_with(
 /// See [`run_with`].
 pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result<Report, FleetError> {
     run_with(options, Arc::default(), shutdown).await
+}
+
+/// Lets tasks run until the time is over or `shutdown` resolves; then they may drain, and are ended.
+pub(crate) async fn conduct(
+    tasks: &mut JoinSet<()>,
+    stage: &watch::Sender<Stage>,
+    clock: &Clock,
+    duration: Option<Duration>,
+    drain: Duration,
+    shutdown: impl Future<Output = ()>,
+) {
+    let over = async {
+        match duration {
+            Some(duration) => sleep(duration).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = over => {}
+        () = shutdown => {}
+        () = join_all(tasks) => {}
+    }
+    let until_us = clock.now_us() + drain.as_micros() as u64;
+    stage.send_replace(Stage::Draining { until_us });
+    if tokio::time::timeout(drain + GRACE, join_all(tasks)).await.is_err() {
+        tasks.shutdown().await;
+    }
 }
 
 async fn join_all(vehicles: &mut JoinSet<()>) {

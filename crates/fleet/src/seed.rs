@@ -63,7 +63,12 @@ impl Seed {
     }
 
     /// An index below `weights.sum()`, drawn by weight; `None` when all weights are zero.
-    pub(crate) fn weighted(self, purpose: Purpose, counter: u64, weights: impl Iterator<Item = u32> + Clone) -> Option<usize> {
+    pub(crate) fn weighted(
+        self,
+        purpose: Purpose,
+        counter: u64,
+        weights: impl Iterator<Item = u32> + Clone,
+    ) -> Option<usize> {
         let total: u64 = weights.clone().map(u64::from).sum();
         let mut left = self.bits(purpose, counter).checked_rem(total)?;
         for (index, weight) in weights.enumerate() {

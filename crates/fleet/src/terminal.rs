@@ -129,6 +129,11 @@ impl Terminal {
         self.serial
     }
 
+    /// Goes on counting from another serial: someone else speaks on the same connection.
+    pub(crate) fn set_serial(&mut self, serial: u16) {
+        self.serial = serial;
+    }
+
     /// Fixes that are not acknowledged yet.
     pub(crate) fn kept_len(&self) -> usize {
         self.live.len() + self.stored.len() + self.pending.iter().map(|frame| frame.fixes.len()).sum::<usize>()
