@@ -1,0 +1,211 @@
+//! The tasks that start one tool each: generator, kill loop, fuzzer, benchmarks. How their command lines look is
+//! written down here once; the suite uses the same.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::args::Args;
+use crate::shell::{self, command, exists};
+use crate::{Failure, Outcome, workspace};
+
+pub(crate) const PROTO_HELP: &str = "\
+Usage: cargo xtask proto [--check]
+
+Makes the Rust of every contract in proto/ again (table in xtask/src/bin/protogen.rs). Builds its generator first,
+which takes half a minute once; needs no protoc.
+
+  --check   write nothing; fail when a checked-in file differs
+
+Example:
+  cargo xtask proto --check
+";
+
+pub(crate) const CRASH_HELP: &str = "\
+Usage: cargo xtask crash [--rounds N]
+
+Kills the server at random moments under load and checks over HTTP that every acknowledged position is in its track
+exactly once, and that the chain verifies.
+
+  --rounds N   how often it is killed (default 20)
+
+Example:
+  cargo xtask crash --rounds 500
+";
+
+pub(crate) const FUZZ_HELP: &str = "\
+Usage: cargo xtask fuzz [--seconds N]
+
+Runs every fuzz target of crates/jt808 on the stable toolchain, from its seeds. Installs cargo-fuzz when it is
+missing. What it learns stays in crates/jt808/fuzz/corpus; what it breaks, in crates/jt808/fuzz/artifacts.
+
+  --seconds N   how long each target runs (default 20)
+
+Example:
+  cargo xtask fuzz --seconds 600
+";
+
+pub(crate) const BENCH_HELP: &str = "\
+Usage: cargo xtask bench [ARGUMENTS]
+
+Measures beside the peers and prints a table; arguments go to the benches program as they are.
+
+Example:
+  cargo xtask bench
+";
+
+const FUZZ_FOLDER: &str = "crates/jt808/fuzz";
+/// The kill loop: a test of this name in the package `tests`.
+const KILL_LOOP: &str = "kill_loop";
+/// Proofs that a test can fail: tests with this in their names.
+const SABOTAGE: &str = "sabot";
+
+/// How all tests are built, so that everything is built once: one profile, one set of features.
+const BUILD: &[&str] = &["--workspace", "--features", "sabotage"];
+
+/// What the tools need to know.
+pub(crate) struct House {
+    pub root: PathBuf,
+    target_dir: PathBuf,
+    has_nextest: bool,
+}
+
+impl House {
+    pub(crate) fn open() -> Result<Self, Failure> {
+        let root = workspace::root();
+        let target_dir = workspace::metadata(&root, "Cargo.toml")?.target_dir;
+        Ok(Self { root, target_dir, has_nextest: exists("cargo", &["nextest", "--version"]) })
+    }
+
+    /// Builds the binaries that tests start.
+    pub(crate) fn build(&self) -> Outcome {
+        shell::run(command(&self.root, "cargo", &[&["build", "--profile", "ci", "--bins"], BUILD].concat()))
+    }
+
+    /// All tests but those that have a step of their own.
+    pub(crate) fn tests(&self) -> Outcome {
+        if self.has_nextest {
+            let others = format!("not (test({KILL_LOOP}) or test({SABOTAGE}))");
+            return self.nextest(&["--no-fail-fast", "-E", &others]);
+        }
+        self.cargo_test(&["--no-fail-fast", "--", "--skip", KILL_LOOP, "--skip", SABOTAGE])
+    }
+
+    /// The examples in the documentation, which nextest does not run.
+    pub(crate) fn doc_tests(&self) -> Outcome {
+        shell::run(command(&self.root, "cargo", &[&["test", "--profile", "ci", "--doc"], BUILD].concat()))
+    }
+
+    /// The proofs that the promises' tests go red when a promise is broken.
+    pub(crate) fn sabotage(&self) -> Outcome {
+        self.named_tests(SABOTAGE, None)
+    }
+
+    /// The kill loop.
+    pub(crate) fn crash(&self, rounds: u32) -> Outcome {
+        self.named_tests(KILL_LOOP, Some(("HAZWATCH_CRASH_ROUNDS", rounds.to_string())))
+    }
+
+    /// Runs the tests with that in their names, output on the terminal; fails when there are none.
+    fn named_tests(&self, name: &str, variable: Option<(&str, String)>) -> Outcome {
+        let filter = format!("test({name})");
+        let mut test = if self.has_nextest {
+            self.with_binary(&["nextest", "run", "--cargo-profile", "ci"], &["--no-capture", "-E", &filter])
+        } else {
+            let list =
+                shell::output(self.with_binary(&["test", "--profile", "ci"], &["--tests", "--", name, "--list"]))?;
+            if !list.lines().any(|line| line.ends_with(": test")) {
+                return Err(Failure::Found(format!("no test has {name:?} in its name")));
+            }
+            self.with_binary(&["test", "--profile", "ci"], &["--tests", "--", name, "--nocapture", "--test-threads=1"])
+        };
+        test.envs(variable);
+        shell::run(test)
+    }
+
+    fn nextest(&self, args: &[&str]) -> Outcome {
+        shell::run(self.with_binary(&["nextest", "run", "--cargo-profile", "ci"], args))
+    }
+
+    fn cargo_test(&self, args: &[&str]) -> Outcome {
+        shell::run(self.with_binary(&["test", "--profile", "ci", "--lib", "--bins", "--tests"], args))
+    }
+
+    /// A cargo command over the workspace that tells tests where the server's binary lies.
+    fn with_binary(&self, before: &[&str], after: &[&str]) -> Command {
+        let mut cargo = command(&self.root, "cargo", &[before, BUILD, after].concat());
+        cargo.env("HAZWATCH_BIN", self.target_dir.join("ci/hazwatch"));
+        cargo
+    }
+
+    /// Every fuzz target for that long.
+    pub(crate) fn fuzz(&self, seconds: u32) -> Outcome {
+        install("fuzz", "cargo-fuzz")?;
+        let list = command(&self.root, "cargo", &["fuzz", "list", "--fuzz-dir", FUZZ_FOLDER]);
+        let duration = format!("-max_total_time={seconds}");
+        for target in shell::output(list)?.lines() {
+            let [corpus, seeds] = ["corpus", "seeds"].map(|kind| format!("{FUZZ_FOLDER}/{kind}/{target}"));
+            for folder in [&corpus, &seeds] {
+                let made = std::fs::create_dir_all(self.root.join(folder));
+                made.map_err(|e| Failure::Broken(format!("cannot make {folder}: {e}")))?;
+            }
+            let args = ["fuzz", "run", "--fuzz-dir", FUZZ_FOLDER, "-s", "none", target, &corpus, &seeds];
+            let libfuzzer = ["--", &duration, "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"];
+            shell::run(command(&self.root, "cargo", &[args.as_slice(), &libfuzzer].concat()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes sure of a cargo subcommand; installs it when it is missing.
+pub(crate) fn install(subcommand: &str, package: &str) -> Outcome {
+    if exists("cargo", &[subcommand, "--version"]) {
+        return Ok(());
+    }
+    let install = command(Path::new("."), "cargo", &["install", "--locked", package]);
+    shell::run(install).map_err(|_| {
+        Failure::Broken(format!(
+            "{package} is missing and could not be installed; run `cargo install --locked {package}`"
+        ))
+    })
+}
+
+/// The regenerated or compared contracts, as a command line.
+pub(crate) fn protogen(root: &Path, check: bool) -> Command {
+    let args = ["run", "-q", "--profile", "ci", "-p", "xtask", "--features", "proto", "--bin", "protogen", "--", "."];
+    let mut cargo = command(root, "cargo", &args);
+    if check {
+        cargo.arg("--check");
+    }
+    cargo
+}
+
+/// `cargo xtask proto`.
+pub(crate) fn proto(mut args: Args) -> Outcome {
+    let check = args.flag("--check");
+    args.finish()?;
+    shell::run(protogen(&workspace::root(), check))
+}
+
+/// `cargo xtask crash`.
+pub(crate) fn crash(mut args: Args) -> Outcome {
+    let rounds = args.number("--rounds", 20)?;
+    args.finish()?;
+    let house = House::open()?;
+    house.build()?;
+    house.crash(rounds)
+}
+
+/// `cargo xtask fuzz`.
+pub(crate) fn fuzz(mut args: Args) -> Outcome {
+    let seconds = args.number("--seconds", 20)?;
+    args.finish()?;
+    House::open()?.fuzz(seconds)
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn bench(args: Args) -> Outcome {
+    let words = args.rest();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let run = ["run", "-p", "hazwatch-benches", "--release", "--"];
+    shell::run(command(&workspace::root(), "cargo", &[run.as_slice(), &words].concat()))
+}
