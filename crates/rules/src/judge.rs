@@ -143,7 +143,7 @@ fn go_on(
         }
     }
     let over = stay.left.is_some()
-        && (was_out && stretches.is_empty()
+        && (was_out && stretches.is_empty() && link.gap_us() > 0
             || link.b.time >= ground.to
             || ground.shape.depth_m(link.b.point()) < -limits::OUTSIDE_M);
     state_facts(ctx, ground, &mut stay, over, facts);

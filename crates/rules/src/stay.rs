@@ -146,7 +146,13 @@ impl Stay {
         if last.reaches_end {
             let speed_dkmh = u32::from(link.b.speed_dkmh);
             let believed = if link.b.speed_off { speed_dkmh.min(link.speed_dkmh()) } else { speed_dkmh };
+            // Two reports of one instant bear each other out no more than one does.
+            let same_instant = link.gap_us() == 0 && last.part.t_in == 0.0;
+            let counted = (self.fixes_inside, self.sound_fixes);
             self.fix_inside(ground, &link.b, believed);
+            if same_instant {
+                (self.fixes_inside, self.sound_fixes) = counted;
+            }
         } else {
             let confidence = if last.end_exact { link.ceiling } else { link.confidence };
             self.left = Some(Exit { at: last.end, confidence });
