@@ -27,7 +27,7 @@ pub const CONFIDENCE_FLOOR: u16 = 100;
 pub const CONFIDENCE_LOW: u16 = 200;
 /// What is left of confidence when a stay spans, begins or ends at a gap above [`GAP_MAX_US`].
 pub const CONFIDENCE_GAP: u16 = 500;
-/// The least confidence of a stay with one sound fix inside, however vague its beginning and end.
+/// The least confidence of a stay with one sound fix inside or a sure crossing, however vague its beginning and end.
 pub const CONFIDENCE_SEEN_ONCE: u16 = 600;
 /// The least confidence of a stay with two or more sound fixes inside.
 pub const CONFIDENCE_SEEN: u16 = 800;
@@ -51,6 +51,8 @@ pub const V06_ALONG_M: f64 = 30.0;
 /// V06, corridors: how many times the way across the axis the way along it must be; a road that passes over or
 /// under at more than about 18 degrees stays below.
 pub const V06_ALONG_RATIO: i64 = 3;
+/// V06, corridors: share of a path along the axis from which on its gap in time does not matter.
+pub const V06_AXIS_SHARE: f64 = 0.5;
 
 // State
 

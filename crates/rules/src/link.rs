@@ -134,6 +134,11 @@ impl Link {
         self.gap_us() > limits::GAP_MAX_US
     }
 
+    /// Whether nothing is odd about it but, perhaps, the time that it took.
+    pub(crate) fn is_plausible(&self) -> bool {
+        self.ceiling == 1000
+    }
+
     /// The instant at `t` of the path, to the microsecond.
     pub(crate) fn instant(&self, t: f64) -> Timestamp {
         self.a.time.plus_us(rounded(self.gap_us() as f64 * t))

@@ -85,7 +85,7 @@ pub(crate) struct Stay {
     pub(crate) depth_max_cm: u32,
     /// A fix inside was too deep for drift.
     pub(crate) deep: bool,
-    /// A confident crossing between two fixes.
+    /// A crossing between two fixes that is sure: near in time, or along the axis of a corridor for most of the way.
     pub(crate) crossed: bool,
     /// Way along a corridor's axis, forward positive, on links that can be trusted.
     pub(crate) along_cm: i64,
@@ -173,10 +173,13 @@ impl Stay {
             self.deepen(depth_m);
             self.crossed |= confident && depth_m >= ground.crossing_m;
         }
-        if !(confident || stretch.start_exact && stretch.end_exact) {
-            return;
-        }
-        if let Some(along) = ground.shape.along(link.a.point(), link.b.point(), stretch.part) {
+        let Some(along) = ground.shape.along(link.a.point(), link.b.point(), stretch.part) else { return };
+        // Without fixes for minutes, as in a tunnel: a path that keeps to the axis for most of its way is no accident.
+        let keeps_to_axis = link.is_plausible()
+            && stretch.part.share() >= limits::V06_AXIS_SHARE
+            && along.progress_m.abs() >= limits::V06_AXIS_SHARE * link.length_m;
+        self.crossed |= keeps_to_axis && stretch.is_crossing();
+        if confident || keeps_to_axis || stretch.start_exact && stretch.end_exact {
             self.along_cm = self.along_cm.saturating_add(rounded(along.progress_m * 100.0));
             self.across_cm = self.across_cm.saturating_add(rounded(along.across_m() * 100.0));
         }
@@ -212,12 +215,13 @@ impl Stay {
         self.evidence.push(seen.source);
     }
 
-    /// As sure as the vaguer of entry and exit; fixes inside bear it out whatever those are.
+    /// As sure as the vaguer of entry and exit; fixes inside, or a sure crossing, bear it out whatever
+    /// those are.
     pub(crate) fn confidence(&self) -> Confidence {
         let instants = self.left.map_or(self.entry_confidence, |exit| exit.confidence.min(self.entry_confidence));
         let seen = match self.sound_fixes {
-            0 => 0,
-            1 => limits::CONFIDENCE_SEEN_ONCE,
+            0 if !self.crossed => 0,
+            0 | 1 => limits::CONFIDENCE_SEEN_ONCE,
             _ => limits::CONFIDENCE_SEEN,
         };
         Confidence(instants.max(seen).min(self.ceiling))

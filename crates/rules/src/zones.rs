@@ -93,10 +93,26 @@ impl Zones {
     /// [`Zones::broken`]; so is what goes beyond [`MAX_SHAPES`], the highest ids first.
     #[must_use]
     pub fn build(registry: &Registry) -> Self {
+        Self::from_spans(registry, |_| None)
+    }
+
+    /// The same as [`Zones::build`], with the shapes that this index has already prepared: for the next registry.
+    #[must_use]
+    pub fn rebuild(&self, registry: &Registry) -> Self {
+        Self::from_spans(registry, |zone| {
+            self.ground((zone.id, zone.revision)).filter(|known| Arc::ptr_eq(&known.zone, zone))
+        })
+    }
+
+    fn from_spans<'a>(registry: &Registry, known: impl Fn(&Arc<Zone>) -> Option<&'a Ground>) -> Self {
         let mut grounds = Vec::new();
         let mut broken = Vec::new();
         for (zone, from, to) in registry.zone_spans() {
-            match Ground::new(zone, from, to) {
+            let ground = match known(zone) {
+                Some(ground) => Ok(Ground { from, to, ..ground.clone() }),
+                None => Ground::new(zone, from, to),
+            };
+            match ground {
                 Ok(ground) => grounds.push(ground),
                 Err(why) => broken.push((zone.id, zone.revision, why.to_string())),
             }

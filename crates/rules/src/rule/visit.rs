@@ -21,5 +21,5 @@ fn applies(_: &Zone) -> bool {
 }
 
 fn certain(_: &Ground, stay: &Stay) -> bool {
-    stay.fixes_inside > 0 || stay.confidence().0 >= limits::CROSSING_VISIT_MIN
+    stay.fixes_inside > 0 || stay.crossed || stay.confidence().0 >= limits::CROSSING_VISIT_MIN
 }

@@ -130,6 +130,35 @@ fn zones_list_what_cannot_be_built() {
     assert!(zones.broken()[0].2.contains("vertex"), "{:?}", zones.broken());
 }
 
+#[test]
+fn a_rebuilt_index_is_the_same_index() {
+    let mut changes =
+        vec![(0, Change::ZonePut(watched(1, circle(100.0)))), (0, Change::ZonePut(watched(2, circle(-1.0))))];
+    let first = Zones::build(&registry(changes.clone()));
+    changes.push((30, Change::ZoneDelete { id: ZoneId(1) }));
+    changes.push((0, Change::ZonePut(watched(3, circle(50.0)))));
+    let registry = registry(changes);
+    let path = fixes(&[(0, 0, 0), (60, 0, 0)]);
+    let [fresh, reused] = [Zones::build(&registry), first.rebuild(&registry)].map(|zones| {
+        let facts = judge(&zones, &mut State::default(), &path);
+        (zones.seq(), zones.len(), zones.broken().to_vec(), facts)
+    });
+    assert_eq!(fresh, reused);
+}
+
+/// The layout of `proto/hazwatch/rules/v1/state.proto` after a version byte: a change of it needs a new version.
+#[test]
+fn the_stored_layout_is_frozen() {
+    let zones = zones(vec![forbidden(1, area(-5_000, 0, 5_000, 9_000))]);
+    let mut state = State::default();
+    judge(&zones, &mut state, &fixes(&[(0, 0, -600), (30, 0, 200), (60, 0, -100), (61, 0, 90_000)]));
+    let hex: String = state.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hex,
+        "010a1a0880f4a0b19b9d98031080f3fe6218f8e3a81820f4033a021003121a08c0f8ddb19b9d98031080f3fe6218e0e3b31820f4033a0210041a60090100000000000000100118a08bb09f9b9d98032080fef4dd072880f797f3013080fef4dd073880f797f30140e80748e8075001580160d02268f40370a8119a010c0880c7beac9b9d980310e807a00101aa01021001aa01021002aa01021003"
+    );
+}
+
 /// A state remembers what was stated as one bit a kind.
 #[test]
 fn kinds_fit_into_the_state() {

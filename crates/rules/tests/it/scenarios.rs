@@ -75,6 +75,31 @@ fn corridors() {
     );
 }
 
+/// No fix for minutes: a tunnel of 5 km, and the roads around it.
+#[test]
+fn tunnels() {
+    check(
+        &zones(vec![forbidden(1, bridge(45_000, Direction::Both))]),
+        &[
+            Case {
+                name: "in at one portal, out at the other, 400 s later",
+                drive: &[(0, 0, -1_500), (400, 0, 48_500)],
+                expect: &["V06 1/1 12.000..372.000 mid", "visit 1/1 12.000..372.000 mid"],
+            },
+            Case {
+                name: "in at one portal, out at the other, after a jam of 20 minutes",
+                drive: &[(0, 0, -1_500), (1_200, 0, 48_500)],
+                expect: &["V06 1/1 36.000..1116.000 mid", "visit 1/1 36.000..1116.000 mid"],
+            },
+            Case {
+                name: "aslant over the mountain",
+                drive: &[(0, -9_000, -1_500), (400, 9_000, 48_500)],
+                expect: &["visit 1/1 196.684..203.316 mid"],
+            },
+        ],
+    );
+}
+
 #[test]
 fn one_way_corridors() {
     let north = [(0, 0, -1_500), (30, 0, 3_000)];
