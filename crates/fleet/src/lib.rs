@@ -18,6 +18,7 @@ mod identity;
 mod ledger;
 mod link;
 mod options;
+mod outbox;
 mod path;
 mod progress;
 mod raw;

@@ -1,7 +1,7 @@
 //! The terminal's side of the protocol: register, authenticate, report, repeat, store (JT/T 808-2019 4.5, 7). Bytes and
 //! time are arguments: no socket, no clock. Microseconds count from the start of the run.
 //!
-//! Invariant: a fix that was taken is live, stored or pending until an acknowledgement with result 0 delivers it.
+//! Invariant: a fix that was taken is in the outbox or pending until an acknowledgement with result 0 delivers it.
 
 use std::collections::VecDeque;
 
@@ -13,26 +13,12 @@ use jt808::{
 use crate::gnss::Fix;
 use crate::identity::Identity;
 use crate::options::Manners;
+use crate::outbox::{Kept, Outbox, Sending};
 use crate::stats::Stats;
-use crate::wire::{batch_fits, location_message};
+use crate::wire::location_message;
 
 /// The longest code (鉴权码) that fits 0x0102 of 2019, whose length is a byte.
 const CODE_MAX: usize = 255;
-
-/// How a fix went out the last time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sending {
-    pub(crate) serial: u16,
-    pub(crate) via: u16,
-    pub(crate) at_us: u64,
-}
-
-/// A fix that is not acknowledged yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Kept {
-    pub(crate) fix: Fix,
-    pub(crate) sending: Option<Sending>,
-}
 
 /// An acknowledged fix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,12 +72,8 @@ pub(crate) struct Terminal {
     code: Option<Text>,
     phase: Phase,
     serial: u16,
-    /// Taken while online, oldest first: sent one by one, before what is stored.
-    live: VecDeque<Fix>,
-    /// Taken while offline, or sent in vain; oldest first.
-    stored: VecDeque<Kept>,
+    outbox: Outbox,
     pending: VecDeque<Pending>,
-    stored_next: bool,
     last: Option<Fix>,
     last_sent_us: u64,
     /// After a refused report: nothing new before this.
@@ -106,10 +88,8 @@ impl Terminal {
             code: None,
             phase: Phase::Offline,
             serial: 0,
-            live: VecDeque::new(),
-            stored: VecDeque::new(),
+            outbox: Outbox::default(),
             pending: VecDeque::new(),
-            stored_next: false,
             last: None,
             last_sent_us: 0,
             hold_until_us: 0,
@@ -136,13 +116,12 @@ impl Terminal {
 
     /// Fixes that are not acknowledged yet.
     pub(crate) fn kept_len(&self) -> usize {
-        self.live.len() + self.stored.len() + self.pending.iter().map(|frame| frame.fixes.len()).sum::<usize>()
+        self.outbox.len() + self.pending.iter().map(|frame| frame.fixes.len()).sum::<usize>()
     }
 
     /// All that is not acknowledged yet, for the end of the ledger.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Kept> + '_ {
-        let live = self.live.iter().map(|fix| Kept { fix: *fix, sending: None });
-        self.pending.iter().flat_map(|frame| frame.fixes.iter().copied()).chain(self.stored.iter().copied()).chain(live)
+        self.pending.iter().flat_map(|frame| frame.fixes.iter().copied()).chain(self.outbox.iter())
     }
 
     /// The truck took a fix. A full store keeps what it has and counts what it cannot take.
@@ -152,9 +131,9 @@ impl Terminal {
         if self.kept_len() >= self.manners.store_max {
             stats.overflowed.add(1);
         } else if self.is_online() {
-            self.live.push_back(fix);
+            self.outbox.push_live(fix);
         } else {
-            self.stored.push_back(Kept { fix, sending: None });
+            self.outbox.store(fix);
         }
     }
 
@@ -179,11 +158,8 @@ impl Terminal {
             stats.online.less_one();
         }
         self.phase = Phase::Offline;
-        for frame in self.pending.drain(..).rev() {
-            frame.fixes.into_iter().rev().for_each(|kept| self.stored.push_front(kept));
-        }
-        self.stored.extend(self.live.drain(..).map(|fix| Kept { fix, sending: None }));
-        self.stored.make_contiguous().sort_by_key(|kept| kept.fix);
+        self.outbox.store_all();
+        self.outbox.put_back(self.pending.drain(..).flat_map(|frame| frame.fixes));
     }
 
     /// Time has passed: repeats what is overdue, sends what may go.
@@ -223,20 +199,9 @@ impl Terminal {
         self.pending.iter().filter(|frame| !frame.fixes.is_empty()).count()
     }
 
-    /// Live fixes first, but a backlog gets every other turn. Whether anything was left to send.
+    /// Whether there was anything to send.
     fn send_next(&mut self, now_us: u64, stats: &Stats, fx: &mut Effects) -> bool {
-        let from_store = !self.stored.is_empty() && (self.live.is_empty() || self.stored_next);
-        self.stored_next = !from_store;
-        let fixes: Vec<Kept> = if from_store {
-            let fits = match self.identity.edition {
-                // 0x0704 came with 2013: a 2011 terminal sends late 0x0200.
-                jt808::Edition::V2011 => 1,
-                edition => batch_fits(self.stored.iter().map(|kept| &kept.fix), edition),
-            };
-            self.stored.drain(..fits.min(self.stored.len())).collect()
-        } else {
-            self.live.pop_front().map(|fix| Kept { fix, sending: None }).into_iter().collect()
-        };
+        let fixes = self.outbox.next(self.identity.edition);
         if fixes.is_empty() {
             return false;
         }
@@ -373,8 +338,7 @@ impl Terminal {
             }
             (0x0200 | 0x0704, false) => {
                 self.hold_until_us = now_us + self.manners.answer_timeout.as_micros() as u64;
-                frame.fixes.into_iter().rev().for_each(|kept| self.stored.push_front(kept));
-                self.stored.make_contiguous().sort_by_key(|kept| kept.fix);
+                self.outbox.put_back(frame.fixes);
             }
             _ => {}
         }

@@ -45,7 +45,7 @@ impl Bench {
         Self { terminal: Terminal::new(identity, manners), stats: Stats::default(), now_us: 0, delivered: Vec::new() }
     }
 
-    fn after(&mut self, fx: Effects) -> Vec<Sent> {
+    fn after(&mut self, fx: &Effects) -> Vec<Sent> {
         self.delivered.extend(fx.delivered.iter().map(|one| one.fix.time_s - fix(0).time_s));
         let mut sent = Vec::new();
         Deframer::new()
@@ -66,14 +66,14 @@ impl Bench {
     fn connect(&mut self) -> Vec<Sent> {
         let mut fx = Effects::default();
         self.terminal.connected(self.now_us, &mut fx);
-        self.after(fx)
+        self.after(&fx)
     }
 
     fn poll(&mut self, at_us: u64) -> Result<Vec<Sent>, HangUp> {
         self.now_us = at_us;
         let mut fx = Effects::default();
         self.terminal.poll(at_us, &self.stats, &mut fx)?;
-        Ok(self.after(fx))
+        Ok(self.after(&fx))
     }
 
     fn hear(&mut self, wire: &[u8]) -> Result<Vec<Sent>, HangUp> {
@@ -83,7 +83,7 @@ impl Bench {
         Deframer::new()
             .push(wire, |piece| verdict = terminal.received(&piece.frame, now_us, stats, &mut fx))
             .expect("frames");
-        let sent = self.after(fx);
+        let sent = self.after(&fx);
         verdict.map(|()| sent)
     }
 

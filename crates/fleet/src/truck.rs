@@ -291,9 +291,9 @@ mod tests {
                 );
                 assert!(now.odometer_m >= before.odometer_m);
                 if now.speed_ms > 0.0 {
-                    driven += 1
+                    driven += 1;
                 } else {
-                    stood += 1
+                    stood += 1;
                 }
                 before = now;
             }

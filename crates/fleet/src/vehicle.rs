@@ -12,11 +12,12 @@ use crate::clock::Clock;
 use crate::ledger::{LedgerLine, LedgerSender, instant, second};
 use crate::link::Link;
 use crate::options::Options;
+use crate::outbox::Kept;
 use crate::roads::Network;
 use crate::schedule::{Coverage, Schedule};
 use crate::seed::Purpose;
 use crate::stats::Stats;
-use crate::terminal::{Delivered, Effects, HangUp, Kept, Terminal};
+use crate::terminal::{Delivered, Effects, HangUp, Terminal};
 use crate::truck::Truck;
 
 /// One random drop in so many reports.

@@ -21,17 +21,16 @@ fn points(value: &Value) -> Vec<Point> {
     value.as_array().expect("a list").iter().map(point).collect()
 }
 
-fn shape(feature: &Value) -> Shape {
+/// `None` for a geometry that is no zone's.
+fn shape(feature: &Value) -> Option<Shape> {
     let (properties, geometry) = (&feature["properties"], &feature["geometry"]);
     let coordinates = &geometry["coordinates"];
-    match geometry["type"].as_str() {
-        Some("Polygon") => Shape::Polygon(coordinates.as_array().expect("rings").iter().map(points).collect()),
-        Some("LineString") => {
-            Shape::Corridor(points(coordinates), properties["half_width_m"].as_f64().expect("a width"))
-        }
-        Some("Point") => Shape::Circle(point(coordinates), properties["radius_m"].as_f64().expect("a radius")),
-        other => panic!("{other:?}"),
-    }
+    Some(match geometry["type"].as_str()? {
+        "Polygon" => Shape::Polygon(coordinates.as_array().expect("rings").iter().map(points).collect()),
+        "LineString" => Shape::Corridor(points(coordinates), properties["half_width_m"].as_f64().expect("a width")),
+        "Point" => Shape::Circle(point(coordinates), properties["radius_m"].as_f64().expect("a radius")),
+        _ => return None,
+    })
 }
 
 fn in_ring(ring: &[Point], at: Point) -> bool {
@@ -58,7 +57,10 @@ fn holds(shape: &Shape, at: Point) -> bool {
 fn zones() -> Vec<(String, Shape)> {
     let zones: Value = serde_json::from_str(DEMO_ZONES).expect("GeoJSON");
     let features = zones["features"].as_array().expect("features");
-    features.iter().map(|one| (one["properties"]["name"].as_str().expect("a name").to_owned(), shape(one))).collect()
+    features
+        .iter()
+        .map(|one| (one["properties"]["name"].as_str().expect("a name").to_owned(), shape(one).expect("a geometry")))
+        .collect()
 }
 
 fn reported(truck: &Truck) -> Point {

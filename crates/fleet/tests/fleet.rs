@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fleet::{FleetError, Ledger, LedgerLine, Options, RawOptions, Report, Snapshot, Stats};
 use jt808::GeneralResult;
-use platform::{Deed, Platform, Position};
+use platform::{Deed, Platform, Position, Script};
 
 fn options(platform: &Platform, vehicles: u32) -> Options {
     let mut options = Options::new(platform.address.to_string(), vehicles);
@@ -76,7 +76,7 @@ async fn everything_is_acknowledged_and_entered_once() {
 
 #[tokio::test]
 async fn silence_drops_and_refusals_lose_nothing() {
-    let scripts: [(&str, fn(usize) -> Deed); 4] = [
+    let scripts: [(&str, Script); 4] = [
         ("silent", |nth| if nth % 3 == 0 { Deed::Silent } else { Deed::Ack }),
         ("dropping", |nth| if nth % 3 == 0 { Deed::Drop } else { Deed::Ack }),
         ("answers and drops", |nth| if nth % 2 == 0 { Deed::AckAndDrop } else { Deed::Ack }),

@@ -24,12 +24,15 @@ pub(crate) enum Deed {
     AckAndDrop,
 }
 
+/// What to do with the n-th location frame of a terminal.
+pub(crate) type Script = fn(usize) -> Deed;
+
 /// A position: phone, time, latitude, longitude.
 pub(crate) type Position = (String, i64, i32, i32);
 
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Positions of location frames, with the id of the message, per phone, in order of arrival.
+    /// Positions with the id of the message that carried them, in order of arrival.
     pub(crate) arrived: Vec<(u16, Position)>,
     /// Positions for which result 0 was written.
     pub(crate) acked: BTreeSet<Position>,
@@ -45,12 +48,12 @@ pub(crate) struct Platform {
 
 struct Rules {
     refuse_registrations: u32,
-    deed: fn(usize) -> Deed,
+    deed: Script,
 }
 
 impl Platform {
     /// Refuses the first registrations with result 4 (no such terminal), then does as `deed` says.
-    pub(crate) async fn start(refuse_registrations: u32, deed: fn(usize) -> Deed) -> Self {
+    pub(crate) async fn start(refuse_registrations: u32, deed: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::new(Seen::default()));
