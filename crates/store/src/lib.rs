@@ -2,17 +2,23 @@
 //!
 //! The journal is the truth and this is what was computed from it: `views.db` can be thrown away and rebuilt, and
 //! [`Store::digest`] says whether the rebuilt one is the same. What cannot be rebuilt (users, sessions, secrets)
-//! lives apart in `app.db`. Nothing here judges, decodes frames or knows a clock.
+//! lives apart, in `app.db`. Nothing here judges, decodes frames or knows a clock.
 //!
 //! - [`Store`]: hot memory per lane, facts at once, everything else by checkpoint, readers with a scope.
 //! - [`chunk`]: the frozen binary format of tracks (`proto/hazwatch/track/v1/track.md`).
 //! - [`Users`]: who may log in.
 
+pub mod chunk;
+mod compact;
+mod digest;
 mod error;
+mod hot;
+mod pack;
 mod rows;
-#[allow(unused_variables, unused_imports, clippy::unused_async)]
+mod sabotage;
+mod sqlite;
 mod store;
-#[allow(unused_variables, unused_imports, dead_code)]
+mod track;
 mod users;
 
 pub use error::{Cause, StoreError};

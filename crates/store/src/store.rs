@@ -1,14 +1,21 @@
 //! The handle: hot memory in front of the views database, and the users beside it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use model::{CarrierId, CommandId, Digest, EffectId, FactId, Fix, Scope, TerminalId, Timestamp, VehicleId};
 
+use tokio::sync::Mutex;
+
+use crate::hot::{Hot, later};
+use crate::sqlite::{Db, checkpoint, facts, live, views};
+use crate::track::Gather;
 use crate::users::{PasswordCost, Users};
 use crate::{
-    ChangeToken, Checkpoint, CommandRow, Effect, FactCursor, FactFilter, FactRow, LastPosition, Page, Recovered,
-    Settlement, Stats, StoreError, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState, Writes,
+    ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, LastPosition, Page,
+    Recovered, Settlement, Stats, StoreError, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState, Writes,
+    compact, digest, pack,
 };
 
 /// How a store is set up.
@@ -37,11 +44,21 @@ pub struct Store {
 }
 
 struct Inner {
+    hot: Hot,
+    db: Db,
     users: Users,
+    options: Options,
+    /// Checkpoints and compactions go one after the other.
+    turn: Mutex<()>,
 }
 
-fn later<T>() -> Result<T, StoreError> {
-    Err(StoreError::Refused("the body follows in the next commit"))
+impl Inner {
+    /// Where these vehicles were last, hot or stored.
+    async fn last(&self, vehicles: &[VehicleId]) -> Result<Vec<Option<LastPosition>>, StoreError> {
+        let hot = self.hot.last_positions(vehicles);
+        let stored: BTreeMap<_, _> = checkpoint::last_positions(&self.db, vehicles).await?.into_iter().collect();
+        Ok(vehicles.iter().zip(hot).map(|(v, hot)| later(hot, stored.get(v).copied())).collect())
+    }
 }
 
 impl Store {
@@ -59,17 +76,22 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub async fn open_with(dir: &Path, options: Options) -> Result<Self, StoreError> {
-        later()
+        std::fs::create_dir_all(dir).map_err(|source| StoreError::Io { path: dir.to_owned(), source })?;
+        let db = views::open(dir, options.readers).await?;
+        let users = Users::open(dir, options.password_cost).await?;
+        let hot = Hot::new(options.lanes);
+        let inner = Inner { hot, db, users, options, turn: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Puts fixes into the hot memory of a lane (counted modulo the lanes). Readers see them at once.
     pub fn push_fixes(&self, lane: usize, fixes: Vec<(VehicleId, Fix)>) {
-        drop((lane, fixes));
+        self.inner.hot.push(lane, fixes);
     }
 
     /// Sets the lane's fixes aside for the next checkpoint; readers still see them.
     pub fn cut(&self, lane: usize) {
-        let _ = lane;
+        self.inner.hot.cut(lane);
     }
 
     /// Writes rows in one transaction; writing them again changes nothing.
@@ -77,7 +99,7 @@ impl Store {
     /// # Errors
     /// When the database fails: then nothing was written.
     pub async fn write(&self, writes: Writes) -> Result<(), StoreError> {
-        later()
+        if writes.is_empty() { Ok(()) } else { views::write(&self.inner.db, &writes).await }
     }
 
     /// Commits all fixes that were cut, with the states and the position, in one transaction; then drops them from
@@ -87,7 +109,27 @@ impl Store {
     /// # Errors
     /// When the database fails: then nothing was written, and the next checkpoint takes the same fixes again.
     pub async fn checkpoint(&self, checkpoint: Checkpoint) -> Result<(), StoreError> {
-        later()
+        let inner = &self.inner;
+        let _turn = inner.turn.lock().await;
+        let cut = Arc::new(inner.hot.flushing());
+        let (mut checkpoint, packed) = {
+            let cut = Arc::clone(&cut);
+            compact::blocking(move || {
+                let packed = pack::pack(&cut.buffers, &checkpoint);
+                (checkpoint, packed)
+            })
+            .await?
+        };
+        checkpoint.segment_states.clear();
+        let live = checkpoint::commit(&inner.db, &checkpoint, packed.blocks, &packed.last).await?;
+        // Only now: a reader that finds them gone from here finds them in the database.
+        inner.hot.release(&cut);
+        if live >= inner.options.segments_max
+            && let Err(error) = compact::run(&inner.db, false).await
+        {
+            tracing::warn!(%error, "compaction is put off to the next checkpoint");
+        }
+        Ok(())
     }
 
     /// Moves every live segment into chunks now, however few they are.
@@ -95,7 +137,8 @@ impl Store {
     /// # Errors
     /// When the database fails or holds damaged fixes; what was not moved stays readable.
     pub async fn compact(&self) -> Result<(), StoreError> {
-        later()
+        let _turn = self.inner.turn.lock().await;
+        compact::run(&self.inner.db, true).await
     }
 
     /// What the last checkpoint left; `None` when there was none.
@@ -103,7 +146,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn recovery(&self) -> Result<Option<Recovered>, StoreError> {
-        later()
+        checkpoint::recovery(&self.inner.db).await
     }
 
     /// The kept states of these vehicles; vehicles without one are left out. In the order of the vehicles.
@@ -111,7 +154,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn vehicle_states(&self, vehicles: &[VehicleId]) -> Result<Vec<VehicleState>, StoreError> {
-        later()
+        let inner = &self.inner;
+        let mut states = checkpoint::vehicle_states(&inner.db, vehicles).await?;
+        let ids: Vec<_> = states.iter().map(|s| s.vehicle).collect();
+        let last = inner.last(&ids).await?;
+        states.iter_mut().zip(last).for_each(|(state, last)| state.last = last);
+        Ok(states)
     }
 
     /// The newest rule state stored with a segment or chunk that had judged only up to an instant before `before`.
@@ -123,7 +171,7 @@ impl Store {
         vehicle: VehicleId,
         before: Timestamp,
     ) -> Result<Option<StoredState>, StoreError> {
-        later()
+        checkpoint::rule_state_before(&self.inner.db, vehicle, before).await
     }
 
     /// The track of a vehicle, `from` inclusive, `to` exclusive, in track order; `owner` is the vehicle's carrier.
@@ -140,7 +188,13 @@ impl Store {
         to: Timestamp,
         limit: usize,
     ) -> Result<Vec<TrackFix>, StoreError> {
-        later()
+        if !scope.sees(owner) {
+            return Err(StoreError::NotFound("vehicle"));
+        }
+        // Hot memory first: what a checkpoint moves meanwhile is then found twice, which is harmless.
+        let mut found = Gather::new(self.inner.hot.fixes(vehicle, from, to), limit);
+        views::gather(&self.inner.db, vehicle, from, to, &mut found).await?;
+        found.finish()
     }
 
     /// Where vehicles were last, in the order asked; `None` when unknown or when the scope does not see the owner.
@@ -152,7 +206,9 @@ impl Store {
         scope: Scope,
         vehicles: &[(VehicleId, Option<CarrierId>)],
     ) -> Result<Vec<Option<LastPosition>>, StoreError> {
-        later()
+        let seen: Vec<_> = vehicles.iter().filter(|(_, owner)| scope.sees(*owner)).map(|(v, _)| *v).collect();
+        let mut found = self.inner.last(&seen).await?.into_iter();
+        Ok(vehicles.iter().map(|(_, owner)| if scope.sees(*owner) { found.next().flatten() } else { None }).collect())
     }
 
     /// A page of facts in their latest revisions, newest start first.
@@ -166,7 +222,7 @@ impl Store {
         after: Option<FactCursor>,
         limit: usize,
     ) -> Result<Page<FactRow, FactCursor>, StoreError> {
-        later()
+        facts::page(&self.inner.db, scope, filter, after, limit).await
     }
 
     /// All revisions of a fact, newest first.
@@ -174,7 +230,7 @@ impl Store {
     /// # Errors
     /// `NotFound` when there is none, or its latest revision is outside the scope.
     pub async fn fact(&self, scope: Scope, id: FactId) -> Result<Vec<FactRow>, StoreError> {
-        later()
+        facts::revisions(&self.inner.db, scope, id).await
     }
 
     /// Facts in their latest revisions that changed after the token, in order (changed, id).
@@ -187,7 +243,7 @@ impl Store {
         token: ChangeToken,
         limit: usize,
     ) -> Result<Vec<FactRow>, StoreError> {
-        later()
+        facts::changed_after(&self.inner.db, scope, token, limit).await
     }
 
     /// A page of strangers, newest first. They are nobody's: only [`Scope::All`] sees them.
@@ -200,7 +256,7 @@ impl Store {
         after: Option<StrangerCursor>,
         limit: usize,
     ) -> Result<Page<Stranger, StrangerCursor>, StoreError> {
-        later()
+        live::strangers(&self.inner.db, scope, after, limit).await
     }
 
     /// One stranger.
@@ -208,7 +264,7 @@ impl Store {
     /// # Errors
     /// `NotFound` when it never spoke, or the scope is not everything.
     pub async fn stranger(&self, scope: Scope, terminal: TerminalId) -> Result<Stranger, StoreError> {
-        later()
+        live::stranger(&self.inner.db, scope, terminal).await
     }
 
     /// One command.
@@ -216,7 +272,7 @@ impl Store {
     /// # Errors
     /// `NotFound` when there is none, or it is outside the scope.
     pub async fn command(&self, scope: Scope, id: CommandId) -> Result<CommandRow, StoreError> {
-        later()
+        live::command(&self.inner.db, scope, id).await
     }
 
     /// The latest commands to a vehicle, newest first.
@@ -229,7 +285,7 @@ impl Store {
         vehicle: VehicleId,
         limit: usize,
     ) -> Result<Vec<CommandRow>, StoreError> {
-        later()
+        live::commands(&self.inner.db, scope, vehicle, limit).await
     }
 
     /// All commands that are requested or sent, oldest first: for the dispatcher, so without a scope.
@@ -237,7 +293,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn open_commands(&self) -> Result<Vec<CommandRow>, StoreError> {
-        later()
+        live::open_commands(&self.inner.db).await
     }
 
     /// Effects that wait, oldest first: for the dispatcher, so without a scope.
@@ -245,7 +301,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn pending_effects(&self, limit: usize) -> Result<Vec<Effect>, StoreError> {
-        later()
+        live::pending_effects(&self.inner.db, limit).await
     }
 
     /// Settles one effect; [`Writes::settlements`] settles many.
@@ -256,12 +312,20 @@ impl Store {
         self.write(Writes { settlements: vec![settlement], ..Writes::default() }).await
     }
 
+    /// Where an effect stands; `None` when it is unknown.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn effect_state(&self, id: EffectId) -> Result<Option<EffectState>, StoreError> {
+        live::effect_state(&self.inner.db, id).await
+    }
+
     /// The canonical digest of all facts and fixes, whatever lies where. Ask when nothing is being written.
     ///
     /// # Errors
     /// When the database fails or holds damaged fixes.
     pub async fn digest(&self) -> Result<Digest, StoreError> {
-        later()
+        digest::compute(&self.inner.hot, &self.inner.db).await
     }
 
     /// How much there is.
@@ -269,7 +333,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn stats(&self) -> Result<Stats, StoreError> {
-        later()
+        let fixes_hot = self.inner.hot.count() as u64;
+        Ok(Stats { fixes_hot, ..views::stats(&self.inner.db).await? })
     }
 
     /// The users.
@@ -279,5 +344,8 @@ impl Store {
     }
 
     /// Closes the databases; later calls fail.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        self.inner.db.close().await;
+        self.inner.users.close().await;
+    }
 }

@@ -1,0 +1,203 @@
+//! Facts in SQL: the latest revisions in one table for lists, all revisions in another for the record.
+
+use model::{Confidence, Fact, FactId, FactKind, Measures, Scope};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::value::{Fields, read_references, references, signed, wide};
+use super::{Db, ROWS_PER_STATEMENT};
+use crate::{CaseState, ChangeToken, FactCursor, FactFilter, FactRow, Page, StoreError, sabotage};
+
+const COLUMNS: &str = "id, revision, kind, vehicle, zone, zone_revision, started_at, ended_at, confidence, \
+     detected_late, rule_revision, fixes_inside, length_m, speed_max_dkmh, start_lon_e7, start_lat_e7, end_lon_e7, \
+     end_lat_e7, depth_max_m, evidence, carrier, changed, case_state";
+
+/// Everything but the key, taken over from the row that comes in.
+const REPLACE: &str = "kind = excluded.kind, vehicle = excluded.vehicle, zone = excluded.zone, \
+     zone_revision = excluded.zone_revision, started_at = excluded.started_at, ended_at = excluded.ended_at, \
+     confidence = excluded.confidence, detected_late = excluded.detected_late, \
+     rule_revision = excluded.rule_revision, fixes_inside = excluded.fixes_inside, length_m = excluded.length_m, \
+     speed_max_dkmh = excluded.speed_max_dkmh, start_lon_e7 = excluded.start_lon_e7, \
+     start_lat_e7 = excluded.start_lat_e7, end_lon_e7 = excluded.end_lon_e7, end_lat_e7 = excluded.end_lat_e7, \
+     depth_max_m = excluded.depth_max_m, evidence = excluded.evidence, carrier = excluded.carrier, \
+     changed = excluded.changed, case_state = excluded.case_state";
+
+fn push_rows(query: &mut QueryBuilder<Sqlite>, rows: &[FactRow]) {
+    query.push_values(rows, |mut b, row| {
+        let (f, m) = (&row.fact, &row.fact.measures);
+        b.push_bind(wide(f.id.0))
+            .push_bind(i64::from(sabotage::revision(f.revision)))
+            .push_bind(i64::from(f.kind.number()))
+            .push_bind(signed(f.vehicle.0))
+            .push_bind(signed(f.zone.0))
+            .push_bind(i64::from(f.zone_revision))
+            .push_bind(f.started_at.0)
+            .push_bind(f.ended_at.map(|t| t.0))
+            .push_bind(i64::from(f.confidence.0))
+            .push_bind(f.detected_late)
+            .push_bind(i64::from(f.rule_revision))
+            .push_bind(i64::from(m.fixes_inside))
+            .push_bind(i64::from(m.length_m))
+            .push_bind(i64::from(m.speed_max_dkmh))
+            .push_bind(m.start_lon_e7)
+            .push_bind(m.start_lat_e7)
+            .push_bind(m.end_lon_e7)
+            .push_bind(m.end_lat_e7)
+            .push_bind(i64::from(m.depth_max_m))
+            .push_bind(references(&f.evidence))
+            .push_bind(row.carrier.map(|c| signed(c.0)))
+            .push_bind(signed(row.changed))
+            .push_bind(row.case_state as i64);
+    });
+}
+
+fn read(row: &SqliteRow) -> Result<FactRow, StoreError> {
+    let f = Fields::of(row, "fact");
+    let evidence: &[u8] = f.get("evidence")?;
+    let evidence = read_references(evidence).ok_or_else(|| StoreError::corrupt("evidence of a fact", "torn"))?;
+    Ok(FactRow {
+        fact: Fact {
+            id: f.fact("id")?,
+            revision: f.int("revision")?,
+            kind: FactKind::from_number(f.int("kind")?),
+            vehicle: f.vehicle()?,
+            zone: f.zone()?,
+            zone_revision: f.int("zone_revision")?,
+            started_at: f.time("started_at")?,
+            ended_at: f.maybe_time("ended_at")?,
+            confidence: Confidence(f.int("confidence")?),
+            detected_late: f.get("detected_late")?,
+            rule_revision: f.int("rule_revision")?,
+            measures: Measures {
+                fixes_inside: f.int("fixes_inside")?,
+                length_m: f.int("length_m")?,
+                speed_max_dkmh: f.int("speed_max_dkmh")?,
+                start_lon_e7: f.int("start_lon_e7")?,
+                start_lat_e7: f.int("start_lat_e7")?,
+                end_lon_e7: f.int("end_lon_e7")?,
+                end_lat_e7: f.int("end_lat_e7")?,
+                depth_max_m: f.int("depth_max_m")?,
+            },
+            evidence,
+        },
+        carrier: f.carrier()?,
+        changed: f.bits("changed")?,
+        case_state: f.known("case_state", CaseState::from_number)?,
+    })
+}
+
+/// Upserts both tables. The guards make the outcome independent of the order of rows.
+pub(crate) async fn write(connection: &mut SqliteConnection, facts: &[FactRow]) -> Result<(), sqlx::Error> {
+    for rows in facts.chunks(ROWS_PER_STATEMENT) {
+        let mut all = QueryBuilder::new(format!("INSERT INTO fact_revision ({COLUMNS}) "));
+        push_rows(&mut all, rows);
+        all.push(" ON CONFLICT (id, revision) DO UPDATE SET ");
+        all.push(REPLACE).push(" WHERE excluded.changed >= fact_revision.changed");
+        all.build().persistent(false).execute(&mut *connection).await?;
+        let mut latest = QueryBuilder::new(format!("INSERT INTO fact ({COLUMNS}) "));
+        push_rows(&mut latest, rows);
+        latest.push(" ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, ");
+        latest.push(REPLACE);
+        latest.push(" WHERE (excluded.revision, excluded.changed) >= (fact.revision, fact.changed)");
+        latest.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn select(table: &str) -> QueryBuilder<Sqlite> {
+    QueryBuilder::new(format!("SELECT {COLUMNS} FROM {table} WHERE "))
+}
+
+/// Adds the row scope: every question about facts passes here.
+fn scoped(query: &mut QueryBuilder<Sqlite>, scope: Scope) {
+    if let Scope::Carrier(carrier) = scope {
+        query.push(" AND carrier = ").push_bind(signed(carrier.0));
+    }
+}
+
+pub(crate) async fn page(
+    db: &Db,
+    scope: Scope,
+    filter: &FactFilter,
+    after: Option<FactCursor>,
+    limit: usize,
+) -> Result<Page<FactRow, FactCursor>, StoreError> {
+    let mut query = select("fact");
+    query.push(if filter.violations { "kind > 0" } else { "kind = 0" });
+    scoped(&mut query, scope);
+    if let Some(kind) = filter.kind {
+        query.push(" AND kind = ").push_bind(i64::from(kind.number()));
+    }
+    if let Some(vehicle) = filter.vehicle {
+        query.push(" AND vehicle = ").push_bind(signed(vehicle.0));
+    }
+    if let Some(zone) = filter.zone {
+        query.push(" AND zone = ").push_bind(signed(zone.0));
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND (ended_at IS NULL OR ended_at > ").push_bind(from.0);
+        query.push(" OR started_at >= ").push_bind(from.0).push(")");
+    }
+    if let Some(to) = filter.to {
+        query.push(" AND started_at < ").push_bind(to.0);
+    }
+    if let Some(open) = filter.open {
+        query.push(if open { " AND ended_at IS NULL" } else { " AND ended_at IS NOT NULL" });
+    }
+    if let Some(after) = after {
+        query.push(" AND (started_at, id) < (").push_bind(after.started_at.0);
+        query.push(", ").push_bind(wide(after.id.0)).push(")");
+    }
+    query.push(" ORDER BY started_at DESC, id DESC LIMIT ").push_bind(signed(limit as u64).saturating_add(1));
+    let rows = query.build().fetch_all(&db.readers).await.map_err(db.fail("read facts"))?;
+    let mut items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let last = items.last().filter(|_| more);
+    let next = last.map(|row| FactCursor { started_at: row.fact.started_at, id: row.fact.id });
+    Ok(Page { items, next })
+}
+
+pub(crate) async fn revisions(db: &Db, scope: Scope, id: FactId) -> Result<Vec<FactRow>, StoreError> {
+    let mut query = select("fact_revision");
+    query.push("id = ").push_bind(wide(id.0)).push(" ORDER BY revision DESC");
+    let rows = query.build().fetch_all(&db.readers).await.map_err(db.fail("read a fact"))?;
+    let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    if rows.first().is_some_and(|latest| scope.sees(latest.carrier)) {
+        Ok(rows.into_iter().filter(|row| scope.sees(row.carrier)).collect())
+    } else {
+        Err(StoreError::NotFound("fact"))
+    }
+}
+
+pub(crate) async fn changed_after(
+    db: &Db,
+    scope: Scope,
+    token: ChangeToken,
+    limit: usize,
+) -> Result<Vec<FactRow>, StoreError> {
+    let mut query = select("fact");
+    query.push("(changed, id) > (").push_bind(signed(token.seq)).push(", ").push_bind(wide(token.id.0)).push(")");
+    scoped(&mut query, scope);
+    query.push(" ORDER BY changed, id LIMIT ").push_bind(signed(limit as u64));
+    let rows = query.build().fetch_all(&db.readers).await.map_err(db.fail("read changed facts"))?;
+    rows.iter().map(read).collect()
+}
+
+/// Facts in all revisions after (id, revision), in that order: the digest walks them.
+pub(crate) async fn walk(
+    connection: &mut SqliteConnection,
+    after: Option<(FactId, u32)>,
+    limit: i64,
+) -> Result<Result<Vec<FactRow>, StoreError>, sqlx::Error> {
+    let mut query = select("fact_revision");
+    match after {
+        None => query.push("TRUE"),
+        Some((id, revision)) => {
+            query.push("(id, revision) > (").push_bind(wide(id.0)).push(", ").push_bind(i64::from(revision)).push(")")
+        }
+    };
+    query.push(" ORDER BY id, revision LIMIT ").push_bind(limit);
+    let rows = query.build().fetch_all(connection).await?;
+    Ok(rows.iter().map(read).collect())
+}
