@@ -51,7 +51,7 @@ pub struct Fix {
     pub direction_deg: u16,
     /// Alarm flags (报警标志).
     pub alarm: u32,
-    /// Status bits (状态位), as of 2013; [`crate::wire`] takes away what 2011 does not know.
+    /// Status bits (状态位), as of 2013; [`Fix::report`] takes away what 2011 does not know.
     pub status: u32,
     /// Odometer, 0.1 km (item 0x01).
     pub mileage_hm: u32,
