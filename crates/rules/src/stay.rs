@@ -78,7 +78,7 @@ pub(crate) struct Stay {
     /// Upper bound of the stay's confidence, per mille.
     pub(crate) ceiling: u16,
     pub(crate) fixes_inside: u32,
-    /// Fixes inside whose coordinates were not swapped; counted up to 2.
+    /// Fixes inside with nothing odd about them, nor about the way to them; counted up to 2.
     pub(crate) sound_fixes: u32,
     pub(crate) length_cm: u64,
     pub(crate) speed_max_dkmh: u32,
@@ -112,7 +112,7 @@ impl Stay {
         stay.ceiling = after.ceiling_after();
         // Without a link there is no implied speed to hold a wild speed field against.
         let believed_dkmh = if seen.speed_off { 0 } else { u32::from(seen.speed_dkmh) };
-        stay.fix_inside(ground, seen, believed_dkmh);
+        stay.fix_inside(ground, seen, believed_dkmh, !seen.swapped);
         stay
     }
 
@@ -149,7 +149,7 @@ impl Stay {
             // Two reports of one instant bear each other out no more than one does.
             let same_instant = link.gap_us() == 0 && last.part.t_in == 0.0;
             let counted = (self.fixes_inside, self.sound_fixes);
-            self.fix_inside(ground, &link.b, believed);
+            self.fix_inside(ground, &link.b, believed, link.ceiling > limits::CONFIDENCE_LOW);
             if same_instant {
                 (self.fixes_inside, self.sound_fixes) = counted;
             }
@@ -185,13 +185,13 @@ impl Stay {
         }
     }
 
-    fn fix_inside(&mut self, ground: &Ground, seen: &Seen, speed_dkmh: u32) {
+    fn fix_inside(&mut self, ground: &Ground, seen: &Seen, speed_dkmh: u32, sound: bool) {
         if self.fixes_inside == 0 {
             self.speed_max_dkmh = 0;
         }
         let depth_m = ground.shape.depth_m(seen.point());
         self.fixes_inside = self.fixes_inside.saturating_add(1);
-        if !seen.swapped {
+        if sound {
             self.sound_fixes = (self.sound_fixes + 1).min(2);
         }
         self.speed_max_dkmh = self.speed_max_dkmh.max(speed_dkmh);

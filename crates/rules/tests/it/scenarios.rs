@@ -329,6 +329,11 @@ fn jumps() {
                 expect: &["V06 1/1 75.000..open high", "visit 1/1 75.000..open high"],
             },
             Case {
+                name: "in and out at 200 km/h: judged, unsure",
+                drive: &[(0, 0, -7_500), (30, 0, 7_500), (60, 0, -7_500)],
+                expect: &["V06 1/1 15.000..45.000 low", "visit 1/1 15.000..45.000 low"],
+            },
+            Case {
                 name: "faster than a truck: no confident crossing",
                 drive: &[(0, 4_000, -4_000), (15, 6_000, 3_000), (45, 8_000, 3_000)],
                 expect: &[],
