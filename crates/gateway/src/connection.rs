@@ -6,26 +6,25 @@
 //! their frames. Deadlines are looked at by a sweeper that all connections share.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use journal::{AppendError, Ticket};
 use jt808::{Deframer, FLAG};
-use model::{BoxFuture, TerminalId};
+use model::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::RegisterRefusal;
-use crate::answer::{Answer, Charge, Reply};
 use crate::burst::{Burst, Pending, Waiting};
 use crate::desk::Desk;
 use crate::gateway::Shared;
 use crate::handle::{Handle, Lost, NEVER_MS, Order};
 use crate::metrics::Outcome;
+use crate::outbox::{self, Outbox, Written};
+use crate::phase::{End, Phase};
 
 /// Bytes that one read takes at most, into a buffer that all connections of a thread share.
 const READ_MAX: usize = 64 * 1024;
@@ -37,85 +36,10 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_MAX]);
 }
 
-/// Why a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The peer closed it.
-    Peer,
-    /// The socket failed.
-    Socket,
-    /// Too much that is no frame.
-    Garbage,
-    /// Silence.
-    Idle,
-    /// Nobody authenticated in time.
-    Unauthenticated,
-    /// The peer takes no answers.
-    WriteTimeout,
-    /// A newer connection speaks for its terminal.
-    Superseded,
-    /// The registry revoked its terminal.
-    Revoked,
-    /// The journal failed.
-    JournalFailed,
-    /// The server stops.
-    Shutdown,
-    /// The server could not wait any longer.
-    Aborted,
-}
-
-impl End {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Peer => "peer",
-            Self::Socket => "socket",
-            Self::Garbage => "garbage",
-            Self::Idle => "idle",
-            Self::Unauthenticated => "unauthenticated",
-            Self::WriteTimeout => "write_timeout",
-            Self::Superseded => "superseded",
-            Self::Revoked => "revoked",
-            Self::JournalFailed => "journal_failed",
-            Self::Shutdown => "shutdown",
-            Self::Aborted => "aborted",
-        }
-    }
-}
-
-/// How far the connection is. Times are ms since the gateway began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Reads and answers.
-    Open,
-    /// Reads no more; answers what is still to be answered.
-    Draining(End),
-    /// All is answered and our side is closed; waits for the peer's side, so that the last answers arrive.
-    Lingering(End, u64),
-    /// The journal failed: neither reads nor answers.
-    Failed(u64),
-}
-
 /// Records on their way into the journal's queue, and the answers that follow.
 struct Submission {
     queued: BoxFuture<'static, Result<Ticket, AppendError>>,
     waiting: Waiting,
-}
-
-/// A registration that the registry is asked about.
-struct Registering {
-    answer: Answer,
-    read_at: Instant,
-    decided: BoxFuture<'static, Result<u32, RegisterRefusal>>,
-}
-
-/// What was encoded but not yet taken by the socket.
-#[derive(Default)]
-struct Outgoing {
-    bytes: Vec<u8>,
-    /// How many of the bytes the socket took.
-    taken: usize,
-    /// The frames that are answered when it has taken all.
-    answers: Vec<(Charge, Instant)>,
 }
 
 pub(crate) struct Connection {
@@ -128,9 +52,7 @@ pub(crate) struct Connection {
     /// Bytes that were read before a window was full.
     backlog: Vec<u8>,
     submission: Option<Box<Submission>>,
-    pending: VecDeque<Pending>,
-    registering: Option<Box<Registering>>,
-    outgoing: Outgoing,
+    outbox: Outbox,
     /// When something was last read.
     read_ms: u64,
     /// When there was last something new to write, or the socket took some of it.
@@ -181,9 +103,7 @@ impl Connection {
             phase: Phase::Open,
             backlog: Vec::new(),
             submission: None,
-            pending: VecDeque::new(),
-            registering: None,
-            outgoing: Outgoing::default(),
+            outbox: Outbox::default(),
             read_ms: now_ms,
             progress_ms: now_ms,
             window_was_full: false,
@@ -206,7 +126,7 @@ impl Connection {
 
     /// Whether anything that was read is not answered yet, apart from what the socket has to take.
     fn owes(&self) -> bool {
-        self.submission.is_some() || self.registering.is_some() || !self.pending.is_empty()
+        self.submission.is_some() || self.outbox.waits()
     }
 
     fn drain(&mut self, end: End) {
@@ -242,23 +162,19 @@ impl Connection {
         Ok(())
     }
 
-    /// When the connection is due, and what happens then. While the journal works there is no deadline: whatever
-    /// waits for it is not the peer's fault.
+    /// When the connection is due, and why. While the journal works on what a terminal sent, there is no deadline:
+    /// that is not the terminal's fault. A stranger's is fixed, and only stops the reading.
     fn due(&self) -> (u64, End) {
         let limits = &self.shared.limits;
-        let after = |since_ms: u64, timeout: std::time::Duration| {
-            since_ms.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(NEVER_MS))
-        };
         match self.phase {
-            Phase::Lingering(end, since_ms) => (after(since_ms, limits.linger), end),
-            Phase::Failed(since_ms) => (after(since_ms, limits.journal_failed_grace), End::JournalFailed),
-            _ if !self.outgoing.bytes.is_empty() => (after(self.progress_ms, limits.write_timeout), End::WriteTimeout),
+            Phase::Lingering(end, since_ms) => (after_ms(since_ms, limits.linger), end),
+            Phase::Failed(since_ms) => (after_ms(since_ms, limits.journal_failed_grace), End::JournalFailed),
+            _ if self.outbox.writes() => (after_ms(self.progress_ms, limits.write_timeout), End::WriteTimeout),
             Phase::Draining(end) => (NEVER_MS, end),
-            Phase::Open if self.owes() => (NEVER_MS, End::Idle),
             Phase::Open => {
-                let last_ms = self.read_ms.max(self.progress_ms);
-                let idle = (after(last_ms, limits.idle_timeout), End::Idle);
-                let strange = after(self.desk.strange_since_ms, limits.unauthenticated_timeout);
+                let last_ms = if self.owes() { NEVER_MS } else { self.read_ms.max(self.progress_ms) };
+                let idle = (after_ms(last_ms, limits.idle_timeout), End::Idle);
+                let strange = after_ms(self.desk.strange_since_ms, limits.unauthenticated_timeout);
                 if self.desk.is_strange() && strange < idle.0 { (strange, End::Unauthenticated) } else { idle }
             }
         }
@@ -299,22 +215,33 @@ impl Connection {
         let Poll::Ready(queued) = submission.queued.as_mut().poll(cx) else { return false };
         match (queued, self.submission.take()) {
             (Ok(ticket), Some(submission)) => {
-                self.pending.push_back(Pending { ticket: Some(ticket), waiting: submission.waiting });
+                self.outbox.push(Pending { ticket: Some(ticket), waiting: submission.waiting });
             }
-            (_, submission) => self.fail(submission.map(|submission| submission.waiting)),
+            (_, submission) => {
+                self.submission = submission;
+                self.fail();
+            }
         }
         true
     }
 
-    /// The journal cannot keep what was read: there is no answer to it, not even one of failure, because some
-    /// terminals drop a record that was refused.
-    fn fail(&mut self, unqueued: Option<Waiting>) {
-        let lost = mem::take(&mut self.pending).into_iter().map(|pending| pending.waiting).chain(unqueued);
-        for answer in lost.flat_map(|waiting| waiting.answers) {
-            self.shared.metrics.frame(answer.to.id, Outcome::Failed);
+    fn poll_answers(&mut self, cx: &mut Context<'_>) -> bool {
+        let Ok(moved) = self.outbox.poll_answers(&self.shared, cx) else {
+            self.fail();
+            return true;
+        };
+        if moved {
+            self.progress_ms = self.shared.now_ms();
         }
-        self.submission = None;
-        self.registering = None;
+        moved
+    }
+
+    /// The journal cannot keep what was read.
+    fn fail(&mut self) {
+        self.outbox.fail(&self.shared);
+        if let Some(submission) = self.submission.take() {
+            submission.waiting.answers.for_each(|answer| outbox::count(&self.shared, &answer, Outcome::Failed));
+        }
         self.backlog = Vec::new();
         self.phase = match self.phase {
             Phase::Open => Phase::Failed(self.shared.now_ms()),
@@ -322,105 +249,13 @@ impl Connection {
         };
     }
 
-    /// Encodes the answers to all that became durable, once the socket took the ones before.
-    fn poll_answers(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.outgoing.bytes.is_empty() {
-            return false;
-        }
-        let mut moved = false;
-        loop {
-            if let Some(registering) = &mut self.registering {
-                let Poll::Ready(decided) = registering.decided.as_mut().poll(cx) else { break };
-                self.answer_registered(decided);
-            }
-            let Some(front) = self.pending.front_mut() else { break };
-            if let Some(ticket) = &mut front.ticket {
-                match Pin::new(ticket).poll(cx) {
-                    Poll::Pending => break,
-                    Poll::Ready(Ok(_)) => front.ticket = None,
-                    Poll::Ready(Err(_)) => {
-                        self.fail(None);
-                        return true;
-                    }
-                }
-            }
-            moved = true;
-            self.encode_front();
-        }
-        if self.pending.is_empty() {
-            self.pending = VecDeque::new();
-        }
-        if !self.outgoing.bytes.is_empty() {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let Self { outbox, stream, desk, shared, .. } = self;
+        let written = outbox.poll_write(stream, desk, shared, cx).map_err(|_| End::Socket)?;
+        if matches!(written, Written::Some | Written::All) {
             self.progress_ms = self.shared.now_ms();
         }
-        moved
-    }
-
-    /// Encodes the answers at the front, up to one that asks the registry first.
-    fn encode_front(&mut self) {
-        let now = self.shared.clock.now();
-        while let Some(front) = self.pending.front_mut() {
-            if front.ticket.is_some() {
-                return;
-            }
-            let read_at = front.waiting.read_at;
-            let Some(mut answer) = front.waiting.answers.next() else {
-                self.pending.pop_front();
-                continue;
-            };
-            if let Reply::Register(registration) = &mut answer.reply {
-                let (shared, registration) = (self.shared.clone(), mem::take(&mut **registration));
-                let terminal = TerminalId::from_wire(answer.to.phone.bytes());
-                let decided = Box::pin(async move { shared.admission.register(terminal, registration).await });
-                self.registering = Some(Box::new(Registering { answer, read_at, decided }));
-                return;
-            }
-            let outcome = answer.write(now, &mut self.outgoing.bytes);
-            self.answered(&answer, read_at, outcome);
-        }
-    }
-
-    fn answer_registered(&mut self, decided: Result<u32, RegisterRefusal>) {
-        let Some(registering) = self.registering.take() else { return };
-        let answer = registering.answer;
-        let terminal = TerminalId::from_wire(answer.to.phone.bytes());
-        let registered = decided.map(|epoch| self.shared.codes.code(terminal, epoch));
-        let outcome = answer.write_registered(registered, &mut self.outgoing.bytes);
-        self.answered(&answer, registering.read_at, outcome);
-    }
-
-    fn answered(&mut self, answer: &Answer, read_at: Instant, outcome: Outcome) {
-        match answer.reply {
-            Reply::Command(_) => self.shared.metrics.commands.inc(),
-            _ => self.shared.metrics.frame(answer.to.id, outcome),
-        }
-        self.outgoing.answers.push((answer.charge, read_at));
-    }
-
-    /// Writes what is encoded, in one go if the socket takes it.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        if self.outgoing.answers.is_empty() {
-            return Ok(false);
-        }
-        let mut moved = false;
-        while let Some(rest) = self.outgoing.bytes.get(self.outgoing.taken..).filter(|rest| !rest.is_empty()) {
-            match Pin::new(&mut self.stream).poll_write(cx, rest) {
-                Poll::Ready(Ok(count @ 1..)) => {
-                    self.outgoing.taken += count;
-                    self.progress_ms = self.shared.now_ms();
-                    moved = true;
-                }
-                Poll::Ready(_) => return Err(End::Socket),
-                Poll::Pending => return Ok(moved),
-            }
-        }
-        let written = mem::take(&mut self.outgoing);
-        let now = Instant::now();
-        for (charge, read_at) in written.answers {
-            self.desk.release(charge);
-            self.shared.metrics.ack_latency_s.observe(now.saturating_duration_since(read_at).as_secs_f64());
-        }
-        Ok(true)
+        Ok(matches!(written, Written::All))
     }
 
     /// Whether more may be read, as far as the journal and the windows are concerned.
@@ -504,9 +339,10 @@ impl Connection {
 
     /// Closes once all is answered.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let done = !self.owes() && !self.outbox.writes();
         match self.phase {
-            Phase::Draining(End::Peer) if !self.owes() && self.outgoing.answers.is_empty() => Err(End::Peer),
-            Phase::Draining(end) if !self.owes() && self.outgoing.answers.is_empty() => {
+            Phase::Draining(End::Peer) if done => Err(End::Peer),
+            Phase::Draining(end) if done => {
                 match Pin::new(&mut self.stream).poll_shutdown(cx) {
                     Poll::Ready(Ok(())) => self.phase = Phase::Lingering(end, self.shared.now_ms()),
                     Poll::Ready(Err(_)) => return Err(end),
@@ -531,6 +367,10 @@ impl Connection {
             }
         })
     }
+}
+
+fn after_ms(since_ms: u64, timeout: Duration) -> u64 {
+    since_ms.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(NEVER_MS))
 }
 
 /// Where the n-th flag byte ends, or all bytes do: at most n frames end before.

@@ -18,6 +18,8 @@ mod handle;
 mod limits;
 mod metrics;
 mod online;
+mod outbox;
+mod phase;
 mod request;
 mod table;
 

@@ -1,4 +1,5 @@
 //! A gateway with everything around it, and a terminal that talks to it.
+#![expect(clippy::panic, reason = "helpers of tests, outside of test functions")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

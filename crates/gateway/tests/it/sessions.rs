@@ -2,7 +2,7 @@
 
 use gateway::{Limits, RegisterRefusal, StrangerBudget};
 use journal::Kind;
-use jt808::{Edition, Header};
+use jt808::Edition;
 use model::TerminalId;
 
 use crate::harness::{House, Terminal, eventually};
@@ -217,16 +217,18 @@ async fn terminals_on_one_connection_are_limited() {
 #[tokio::test]
 async fn answers_keep_the_dialect() {
     let house = House::open();
-    let dialects: [(Edition, fn(&mut Header), Edition); 5] = [
-        (Edition::V2011, |_| {}, Edition::V2011),
-        (Edition::V2013, |_| {}, Edition::V2013),
-        (Edition::V2019, |_| {}, Edition::V2019),
-        (Edition::V2019, |header| header.protocol_version = Some(3), Edition::V2019),
-        (Edition::V2019, |header| header.props = 0, Edition::V2019),
+    // Layout of the registration, edition of the header, its version byte, its version flag.
+    let dialects = [
+        (Edition::V2011, Edition::V2013, None, 0),
+        (Edition::V2013, Edition::V2013, None, 0),
+        (Edition::V2019, Edition::V2019, Some(1), 0x4000),
+        (Edition::V2019, Edition::V2019, Some(3), 0x4000),
+        (Edition::V2019, Edition::V2019, Some(1), 0),
     ];
-    for (row, (edition, twist, layout)) in dialects.into_iter().enumerate() {
+    for (row, (layout, edition, version, flag)) in dialects.into_iter().enumerate() {
         let mut terminal = Terminal::of(&format!("abc7d7e{row}"), edition);
-        twist(&mut terminal.header);
+        terminal.header.protocol_version = version;
+        terminal.header.props = flag;
         let mut client = house.connect().await;
         client.send(&terminal.register(layout)).await;
         let registered = client.next().await.expect("an answer");

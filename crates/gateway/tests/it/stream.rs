@@ -11,11 +11,14 @@ fn damaged(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
+/// Bytes, and the id and result of their answer if there is one.
+type Row = (Vec<u8>, Option<(u16, u8)>);
+
 /// Good and bad in one stream, with what is answered.
 fn mixture(terminal: &mut Terminal) -> (Vec<u8>, Vec<(u16, u8)>) {
     let mut part = Terminal { header: terminal.header };
     part.header.packet = Some(Packet { total: 3, number: 2 });
-    let rows: Vec<(Vec<u8>, Option<(u16, u8)>)> = vec![
+    let rows: Vec<Row> = vec![
         (b"GET / HTTP/1.1\r\n\r\n".to_vec(), None),
         (terminal.location(), Some((0x0200, 0))),
         (vec![0x7e, 0x7e, 0x7e], None),
