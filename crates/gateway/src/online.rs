@@ -88,3 +88,38 @@ impl Online {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{Context, Waker};
+
+    fn handle(id: u64) -> Arc<Handle> {
+        Arc::new(Handle::new(id, ([127, 0, 0, 1], 1).into()))
+    }
+
+    fn told(handle: &Handle) -> Vec<Forget> {
+        handle.take(&Context::from_waker(Waker::noop()), true).forget
+    }
+
+    #[test]
+    fn the_newest_binding_wins_and_stale_ends_change_nothing() {
+        let online = Online::new(IntGauge::new("online", "terminals").expect("gauge"));
+        let terminal = TerminalId::from_wire(&[0x13]);
+        let (old, new) = (handle(1), handle(2));
+        let first = online.bind(terminal, &old, Edition::V2013);
+        let again = online.bind(terminal, &old, Edition::V2013);
+        assert!(told(&old).is_empty(), "a connection does not supersede itself");
+        let moved = online.bind(terminal, &new, Edition::V2019);
+        assert_eq!(told(&old), [Forget { terminal, generation: again, why: Lost::Superseded }]);
+        for stale in [first, again] {
+            online.unbind(terminal, stale);
+        }
+        assert_eq!(online.find(terminal).map(|(handle, edition)| (handle.id, edition)), Some((2, Edition::V2019)));
+        assert_eq!((online.count(), online.gauge.get()), (1, 1));
+        online.revoke(terminal);
+        assert_eq!(told(&new), [Forget { terminal, generation: moved, why: Lost::Revoked }]);
+        online.unbind(terminal, moved);
+        assert_eq!((online.count(), online.gauge.get(), online.list()), (0, 0, vec![]));
+    }
+}
