@@ -32,6 +32,19 @@ pub(crate) fn output(mut command: Command) -> Result<String, Failure> {
     String::from_utf8(output.stdout).map_err(|_| Failure::Broken(format!("`{line}` did not print UTF-8")))
 }
 
+/// Runs to the end and gives back all that it printed; shows it only when it failed.
+pub(crate) fn quiet(mut command: Command) -> Result<String, Failure> {
+    let line = describe(&command);
+    println!("$ {line}");
+    let output = command.output().map_err(|e| Failure::Broken(format!("cannot run `{line}`: {e}")))?;
+    let log = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    if output.status.success() {
+        return Ok(log);
+    }
+    println!("{log}");
+    Err(Failure::Found(format!("`{line}` failed ({})", output.status)))
+}
+
 /// Whether a program answers at all.
 pub(crate) fn exists(program: &str, args: &[&str]) -> bool {
     let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -68,6 +81,8 @@ mod tests {
         assert!(matches!(run(command(here, "false", &[])), Err(Failure::Found(_))));
         assert!(matches!(run(command(here, "no-such-program-here", &[])), Err(Failure::Broken(_))));
         assert_eq!(output(command(here, "echo", &["x"])).expect("echo"), "x\n");
+        assert!(matches!(quiet(command(here, "false", &[])), Err(Failure::Found(_))));
+        assert_eq!(quiet(command(here, "echo", &["y"])).expect("echo"), "y\n");
         assert!(!exists("no-such-program-here", &[]));
     }
 }

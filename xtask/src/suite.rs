@@ -14,7 +14,7 @@ Runs every check and test, the quick ones first, and ends with a table. A step t
 Installs what is missing: a C++ compiler from Debian when it is root (else it prints the line), cargo-fuzz by cargo.
 
   --all         also compile cargo-deny when it is missing (it takes minutes); without it that step is skipped
-  --only STEPS  these steps only: tools format tidy proto clippy deny build test doctest sabotage crash fuzz
+  --only STEPS  these steps only: tools format tidy clippy deny build proto test doctest sabotage crash fuzz
   --rounds N    rounds of the kill loop (default 20)
   --seconds N   seconds for each fuzz target (default 20)
 
@@ -48,10 +48,10 @@ const STEPS: &[Step] = &[
     Step { name: "tools", after: None, run: |_| passed(compiler()) },
     Step { name: "format", after: None, run: |suite| passed(suite.format()) },
     Step { name: "tidy", after: None, run: |_| passed(tidy::run(Args::new(Vec::new()))) },
-    Step { name: "proto", after: None, run: |suite| passed(shell::run(tools::protogen(&suite.house.root, true))) },
     Step { name: "clippy", after: None, run: |suite| passed(suite.clippy()) },
     Step { name: "deny", after: None, run: Suite::deny },
     Step { name: "build", after: None, run: |suite| passed(suite.house.build()) },
+    Step { name: "proto", after: Some("build"), run: |suite| passed(suite.house.proto_check()) },
     Step { name: "test", after: Some("build"), run: |suite| passed(suite.house.tests()) },
     Step { name: "doctest", after: Some("build"), run: |suite| passed(suite.house.doc_tests()) },
     Step { name: "sabotage", after: Some("build"), run: |suite| passed(suite.house.sabotage()) },

@@ -60,7 +60,7 @@ const KILL_LOOP: &str = "kill_loop";
 const SABOTAGE: &str = "sabot";
 
 /// How all tests are built, so that everything is built once: one profile, one set of features.
-const BUILD: &[&str] = &["--workspace", "--features", "sabotage"];
+const BUILD: &[&str] = &["--workspace", "--features", "sabotage,xtask/proto"];
 
 /// What the tools need to know.
 pub(crate) struct House {
@@ -79,6 +79,12 @@ impl House {
     /// Builds the binaries that tests start.
     pub(crate) fn build(&self) -> Outcome {
         shell::run(command(&self.root, "cargo", &[&["build", "--profile", "ci", "--bins"], BUILD].concat()))
+    }
+
+    /// Holds the checked-in contracts against the generator that was just built.
+    pub(crate) fn proto_check(&self) -> Outcome {
+        let protogen = self.target_dir.join("ci/protogen");
+        shell::run(command(&self.root, &protogen.to_string_lossy(), &[".", "--check"]))
     }
 
     /// All tests but those that have a step of their own.
@@ -137,20 +143,24 @@ impl House {
         cargo
     }
 
-    /// Every fuzz target for that long.
+    /// Every fuzz target for that long. libFuzzer's own chatter is shown only when it found something.
     pub(crate) fn fuzz(&self, seconds: u32) -> Outcome {
         install("fuzz", "cargo-fuzz")?;
-        let list = command(&self.root, "cargo", &["fuzz", "list", "--fuzz-dir", FUZZ_FOLDER]);
+        let fuzz = |args: &[&str]| command(&self.root, "cargo", &[&["fuzz"], args].concat());
+        let targets = shell::output(fuzz(&["list", "--fuzz-dir", FUZZ_FOLDER]))?;
+        shell::run(fuzz(&["build", "--fuzz-dir", FUZZ_FOLDER, "-s", "none"]))?;
         let duration = format!("-max_total_time={seconds}");
-        for target in shell::output(list)?.lines() {
+        for target in targets.lines() {
             let [corpus, seeds] = ["corpus", "seeds"].map(|kind| format!("{FUZZ_FOLDER}/{kind}/{target}"));
             for folder in [&corpus, &seeds] {
                 let made = std::fs::create_dir_all(self.root.join(folder));
                 made.map_err(|e| Failure::Broken(format!("cannot make {folder}: {e}")))?;
             }
-            let args = ["fuzz", "run", "--fuzz-dir", FUZZ_FOLDER, "-s", "none", target, &corpus, &seeds];
-            let libfuzzer = ["--", &duration, "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"];
-            shell::run(command(&self.root, "cargo", &[args.as_slice(), &libfuzzer].concat()))?;
+            let args = ["run", "--fuzz-dir", FUZZ_FOLDER, "-s", "none", target, &corpus, &seeds];
+            let libfuzzer = ["--", &duration, "-rss_limit_mb=2048", "-print_final_stats=1"];
+            let log = shell::quiet(fuzz(&[args.as_slice(), &libfuzzer].concat()))?;
+            let runs = log.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+            println!("{target}: {} inputs, nothing found", runs.unwrap_or("?").trim());
         }
         Ok(())
     }
@@ -169,21 +179,13 @@ pub(crate) fn install(subcommand: &str, package: &str) -> Outcome {
     })
 }
 
-/// The regenerated or compared contracts, as a command line.
-pub(crate) fn protogen(root: &Path, check: bool) -> Command {
-    let args = ["run", "-q", "--profile", "ci", "-p", "xtask", "--features", "proto", "--bin", "protogen", "--", "."];
-    let mut cargo = command(root, "cargo", &args);
-    if check {
-        cargo.arg("--check");
-    }
-    cargo
-}
-
 /// `cargo xtask proto`.
 pub(crate) fn proto(mut args: Args) -> Outcome {
     let check = args.flag("--check");
     args.finish()?;
-    shell::run(protogen(&workspace::root(), check))
+    let mut protogen = command(&workspace::root(), "cargo", &["run", "-q", "-p", "xtask", "--features", "proto"]);
+    protogen.args(["--bin", "protogen", "--", "."]).args(check.then_some("--check"));
+    shell::run(protogen)
 }
 
 /// `cargo xtask crash`.

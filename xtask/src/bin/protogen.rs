@@ -2,15 +2,26 @@
 //! that is shipped depends on it; the result is checked in.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to a terminal")]
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+/// How the Rust of a contract comes about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Written by this program.
+    Generated,
+    /// Written by hand (narrower visibility, `Copy`); this program compares messages, fields, types and tags.
+    ByHand,
+}
+
 /// Every contract and the file that its Rust lies in.
-const OUTPUTS: &[(&str, &str)] = &[
-    ("hazwatch/control/v1/control.proto", "crates/journal/src/proto/control.rs"),
-    ("hazwatch/journal/v1/journal.proto", "crates/journal/src/proto/journal.rs"),
+const OUTPUTS: &[(&str, &str, Form)] = &[
+    ("hazwatch/control/v1/control.proto", "crates/journal/src/proto/control.rs", Form::Generated),
+    ("hazwatch/journal/v1/journal.proto", "crates/journal/src/proto/journal.rs", Form::Generated),
+    ("hazwatch/rules/v1/state.proto", "crates/rules/src/wire.rs", Form::ByHand),
 ];
 
 fn main() -> ExitCode {
@@ -34,16 +45,24 @@ fn run(root: &Path, check: bool) -> Result<bool, Box<dyn Error>> {
     let proto = root.join("proto");
     let mut good = true;
     for found in contracts(&proto, &proto)? {
-        if !OUTPUTS.iter().any(|(contract, _)| Path::new(contract) == found) {
+        if !OUTPUTS.iter().any(|(contract, ..)| Path::new(contract) == found) {
             eprintln!("proto/{}: not in OUTPUTS of xtask/src/bin/protogen.rs; add it there", found.display());
             good = false;
         }
     }
-    for (contract, output) in OUTPUTS {
+    for (contract, output, form) in OUTPUTS {
         let wanted = generate(&proto, contract)?;
         let path = root.join(output);
         let current = std::fs::read_to_string(&path).unwrap_or_default();
-        if current == wanted {
+        if *form == Form::ByHand {
+            let (have, want) = (fields(&current), fields(&wanted));
+            for field in have.symmetric_difference(&want) {
+                let lack = if want.contains(field) { "lacks" } else { "has, and the contract does not," };
+                eprintln!("{output}:1: {lack} {field}; follow proto/{contract}");
+                good = false;
+            }
+            println!("{output}: compared with proto/{contract}, {} fields", want.len());
+        } else if current == wanted {
             println!("{output}: up to date");
         } else if check {
             let line = current.lines().zip(wanted.lines()).take_while(|(have, want)| have == want).count() + 1;
@@ -70,6 +89,24 @@ fn contracts(base: &Path, folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>>
     }
     found.sort();
     Ok(found)
+}
+
+/// What a file says about the wire: `Message.field` with its type and tag.
+fn fields(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let (mut message, mut attribute) = ("", "");
+    for line in code.lines().map(str::trim) {
+        if let Some((_, rest)) = line.split_once("struct ") {
+            message = rest.split([' ', '{', ';']).next().unwrap_or_default();
+        } else if line.starts_with("#[prost(") {
+            attribute = line;
+        } else if let Some((field, _)) = line.split_once(": ").filter(|_| !attribute.is_empty()) {
+            let name = field.rsplit(' ').next().unwrap_or_default();
+            found.insert(format!("{message}.{name} {attribute}"));
+            attribute = "";
+        }
+    }
+    found
 }
 
 /// The Rust of one contract, as it is checked in.
@@ -107,4 +144,21 @@ fn rustfmt(proto: &Path, code: &str) -> Result<String, Box<dyn Error>> {
         return Err("rustfmt refused the generated code".into());
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_compared_by_message_name_type_and_tag() {
+        let generated =
+            "pub struct Seen {\n    /// Fix time.\n    #[prost(int64, tag = \"1\")]\n    pub time_us: i64,\n}";
+        let by_hand = "pub(crate) struct Seen {\n#[prost(int64, tag = \"1\")]\n    pub(crate) time_us: i64,\n}";
+        assert_eq!(fields(generated), fields(by_hand));
+        assert_eq!(fields(generated).len(), 1);
+        for (from, to) in [("int64", "sint64"), ("\"1\"", "\"2\""), ("time_us:", "time_ms:"), ("Seen", "Sight")] {
+            assert_ne!(fields(generated), fields(&by_hand.replace(from, to)), "{to}");
+        }
+    }
 }
