@@ -182,7 +182,8 @@ impl Connection {
 
     fn check_deadline(&mut self) -> Result<(), End> {
         let (due_ms, end) = self.due();
-        if self.shared.now_ms() < due_ms {
+        // Milliseconds are rounded down: only the next one is surely late enough.
+        if self.shared.now_ms() <= due_ms {
             return Ok(());
         }
         match end {

@@ -77,16 +77,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that serves nobody yet.
+    /// A gateway that serves nobody yet. Windows of 0 count as 1: nothing could be read otherwise.
     #[must_use]
     pub fn new(
         journal: Journal,
         admission: Arc<dyn Admission>,
         codes: AuthCodes,
-        limits: Limits,
+        mut limits: Limits,
         metrics: Metrics,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        limits.window_per_terminal = limits.window_per_terminal.max(1);
+        limits.window_per_connection = limits.window_per_connection.max(1);
         let began = Instant::now();
         let shared = Shared {
             online: Online::new(metrics.online.clone()),

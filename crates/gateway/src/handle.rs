@@ -144,7 +144,7 @@ impl Handle {
 
     /// Wakes the connection when its deadline has passed.
     pub(crate) fn wake_if_due(&self, now_ms: u64) {
-        if self.due_ms.load(Ordering::Acquire) <= now_ms {
+        if self.due_ms.load(Ordering::Acquire) < now_ms {
             self.tell(|_| {});
         }
     }
