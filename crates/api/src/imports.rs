@@ -1,0 +1,132 @@
+//! Imports: a file is taken whole or not at all, and a refusal lists every bad row.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use intake::{Fault, VehicleRow, read_vehicles, read_zones};
+use model::{CarrierId, Change, Vehicle, VehicleId, ZoneId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::change::{Done, Pending, random_id, submit};
+use crate::extract::{Caller, Params, read_body, require_type};
+use crate::problem::Problem;
+use crate::register::Plan;
+use crate::vehicles::CrsQuery;
+
+/// What an import came to.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ImportReport {
+    /// Rows or features in the file.
+    rows: usize,
+    /// Made.
+    created: usize,
+    /// Changed.
+    updated: usize,
+    /// Already so.
+    unchanged: usize,
+}
+
+fn done(report: ImportReport) -> Done<ImportReport> {
+    Done { status: StatusCode::OK, body: Some(report), id: None, location: None }
+}
+
+/// A register of vehicles as CSV, UTF-8 or GBK, with a header: `plate`, `colour` and, where wanted, `carrier` and
+/// `phone`. Known plates are given to the carrier and the terminal of the file.
+#[utoipa::path(post, path = "/api/v1/imports/vehicles", tag = "imports", operation_id = "import_vehicles",
+    request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, description = "All rows are in force", body = ImportReport),
+        (status = 202, description = "Recorded, not yet in force", body = Pending)))]
+pub(crate) async fn vehicles(
+    State(app): State<App>,
+    Caller(who): Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    require_type(request.headers(), |kind| matches!(kind, "text/csv" | "application/csv"), "text/csv")?;
+    let bytes = read_body(&app, request, app.config.import_bytes_max).await?;
+    let rows = read_vehicles(&bytes).map_err(Problem::faults)?;
+    let registry = app.registry();
+    let mut plan = Plan::new(&registry, who.scope, app.now());
+    let mut report = ImportReport { rows: rows.len(), ..ImportReport::default() };
+    let mut faults = Vec::new();
+    for row in rows {
+        let known = registry.vehicle_by_plate(&row.plate).is_some();
+        let line = row.row;
+        match plan_row(&mut plan, row) {
+            Ok(_) if !known => report.created += 1,
+            Ok(true) => report.updated += 1,
+            Ok(false) => report.unchanged += 1,
+            Err(problem) => faults.push(problem.into_fault().in_row(line)),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Problem::faults(faults));
+    }
+    submit(&app, &who, plan.into_changes(), || done(report)).await
+}
+
+/// Whether the vehicle or its terminal is to be changed. A new carrier alone is no change of the vehicle.
+fn plan_row(plan: &mut Plan<'_>, row: VehicleRow) -> Result<bool, Problem> {
+    let carrier: Option<CarrierId> = plan.carrier(row.carrier.as_deref())?;
+    let before = plan.len();
+    let Vehicle { id, .. } = plan.vehicle(row.plate, carrier, row.phone)?;
+    let id: VehicleId = id;
+    if let Some(phone) = row.phone {
+        plan.terminal(phone, id, None);
+    }
+    Ok(plan.len() > before)
+}
+
+/// Zones as a GeoJSON feature collection. A feature with the `id` of a zone is its next revision, any other one is a
+/// new zone; what stands already, word by word, is left alone.
+#[utoipa::path(post, path = "/api/v1/imports/zones", tag = "imports", operation_id = "import_zones", params(CrsQuery),
+    request_body(content((String = "application/geo+json"), (String = "application/json"))),
+    responses((status = 200, description = "All zones are in force", body = ImportReport),
+        (status = 202, description = "Recorded, not yet in force", body = Pending)))]
+pub(crate) async fn zones(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Params(query): Params<CrsQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let is_geojson = |kind: &str| matches!(kind, "application/geo+json" | "application/json");
+    require_type(request.headers(), is_geojson, "application/geo+json")?;
+    let bytes = read_body(&app, request, app.config.import_bytes_max).await?;
+    let drafts = read_zones(&bytes, query.crs.unwrap_or_default().0).map_err(Problem::faults)?;
+    let registry = app.registry();
+    let standing: Vec<_> = registry.zones(None).collect();
+    let mut report = ImportReport { rows: drafts.len(), ..ImportReport::default() };
+    let (mut changes, mut faults) = (Vec::new(), Vec::new());
+    let mut touched = std::collections::BTreeSet::new();
+    for (row, draft) in (1..).zip(drafts) {
+        let same = |id: ZoneId| draft.id.is_none_or(|named| named == id);
+        if standing.iter().any(|zone| same(zone.id) && draft.says_the_same_as(zone)) {
+            report.unchanged += 1;
+            continue;
+        }
+        let zone = match draft.id {
+            None => {
+                report.created += 1;
+                draft.into_zone(ZoneId(random_id()?), 1)
+            }
+            Some(id) if registry.zone(id).is_none() => {
+                faults.push(Fault::field("id", format!("no zone {id}; leave the id out for a new one")).in_row(row));
+                continue;
+            }
+            Some(id) if !touched.insert(id) => {
+                faults.push(Fault::field("id", format!("{id} stands in the file twice")).in_row(row));
+                continue;
+            }
+            Some(id) => {
+                report.updated += 1;
+                draft.into_zone(id, registry.zone_revision(id) + 1)
+            }
+        };
+        changes.push(Change::ZonePut(zone));
+    }
+    if !faults.is_empty() {
+        return Err(Problem::faults(faults));
+    }
+    submit(&app, &who, changes, || done(report)).await
+}
