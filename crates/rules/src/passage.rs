@@ -13,9 +13,9 @@ pub(crate) struct Stretch {
     pub(crate) part: Interval,
     pub(crate) start: Timestamp,
     pub(crate) end: Timestamp,
-    /// It starts at an exact instant, a fix or a boundary of the span, with the path inside before and after.
+    /// It starts at a fix, or at a boundary of the span after a fix inside: an exact instant.
     pub(crate) start_exact: bool,
-    /// The same for its end.
+    /// It ends at a fix, or at a boundary of the span before a fix inside.
     pub(crate) end_exact: bool,
     /// The path ends inside, at a fix that the revision governs.
     pub(crate) reaches_end: bool,
@@ -52,16 +52,13 @@ fn cut_one(ground: &Ground, link: &Link, whole: Interval) -> Option<Stretch> {
     };
     // Only a path that takes time has a boundary strictly within it.
     let t_of = |instant: Timestamp| instant.since_us(link.a.time) as f64 / link.gap_us() as f64;
-    let sure = whole == Interval::WHOLE;
     if start < ground.from {
         stretch.start = ground.from;
         stretch.part.t_in = t_of(ground.from).clamp(whole.t_in, whole.t_out);
-        stretch.start_exact = sure;
     }
     if end >= ground.to {
         stretch.end = ground.to;
         stretch.part.t_out = t_of(ground.to).clamp(whole.t_in, whole.t_out);
-        stretch.end_exact = sure;
     }
     let at_an_end = stretch.reaches_end || whole.t_out == 0.0;
     (stretch.start < stretch.end || at_an_end || link.gap_us() == 0).then_some(stretch)

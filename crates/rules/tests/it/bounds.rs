@@ -1,9 +1,12 @@
 //! What is bounded, what is filled in, and what is refused.
 
-use model::{Change, Fact, FactKind, Geometry, Marks, Measures, MultiPolygon, Polygon, Timestamp, ZoneId};
+use model::{
+    Change, ControlRecord, Direction, Fact, FactKind, Geometry, Marks, Measures, MultiPolygon, Polygon, Timestamp,
+    Zone, ZoneId,
+};
 use rules::{RULES, State, StateError, Zones, limits};
 
-use crate::drive::{area, at, circle, coord, fix, fixes, forbidden, judge, registry, watched, zones};
+use crate::drive::{area, at, bridge, circle, coord, fix, fixes, forbidden, judge, registry, watched, zones};
 
 #[test]
 fn a_fact_is_stated_when_certain_and_when_it_ends() {
@@ -132,18 +135,33 @@ fn zones_list_what_cannot_be_built() {
 
 #[test]
 fn a_rebuilt_index_is_the_same_index() {
-    let mut changes =
-        vec![(0, Change::ZonePut(watched(1, circle(100.0)))), (0, Change::ZonePut(watched(2, circle(-1.0))))];
-    let first = Zones::build(&registry(changes.clone()));
-    changes.push((30, Change::ZoneDelete { id: ZoneId(1) }));
-    changes.push((0, Change::ZonePut(watched(3, circle(50.0)))));
-    let registry = registry(changes);
+    let mut registry =
+        registry(vec![(0, Change::ZonePut(watched(1, circle(100.0)))), (0, Change::ZonePut(watched(2, circle(-1.0))))]);
+    let first = Zones::build(&registry);
+    let later = [Change::ZoneDelete { id: ZoneId(1) }, Change::ZonePut(watched(3, circle(50.0)))];
+    for (seq, change) in (3..).zip(later) {
+        registry.apply(&ControlRecord { seq, recorded_at: at(30), actor: "test".into(), change });
+    }
     let path = fixes(&[(0, 0, 0), (60, 0, 0)]);
     let [fresh, reused] = [Zones::build(&registry), first.rebuild(&registry)].map(|zones| {
         let facts = judge(&zones, &mut State::default(), &path);
         (zones.seq(), zones.len(), zones.broken().to_vec(), facts)
     });
     assert_eq!(fresh, reused);
+}
+
+/// 200 m in 12 s, of which the zone binds for 6 s.
+#[test]
+fn only_the_way_within_the_span_is_measured() {
+    let bridge = || watched(1, bridge(1_800, Direction::Both));
+    let first_half = Zone { valid_to: Some(at(16)), ..bridge() };
+    let second_half = Zone { valid_from: Some(at(16)), ..bridge() };
+    for (zone, start_north, end_north) in [(first_half, 0, 900), (second_half, 900, 1_800)] {
+        let facts = judge(&zones(vec![zone]), &mut State::default(), &fixes(&[(0, 0, -1_500), (30, 0, 3_000)]));
+        let measures = facts.last().expect("a visit").measures;
+        let ends = (255_000_000 + 10 * start_north, 255_000_000 + 10 * end_north);
+        assert_eq!((measures.length_m, measures.start_lat_e7, measures.end_lat_e7), (100, ends.0, ends.1));
+    }
 }
 
 /// The layout of `proto/hazwatch/rules/v1/state.proto` after a version byte: a change of it needs a new version.

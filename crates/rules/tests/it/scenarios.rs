@@ -140,6 +140,11 @@ fn areas() {
                 expect: &["visit 1/1 22.500..37.500 high"],
             },
             Case {
+                name: "one shallow fix, entered nobody knows when",
+                drive: &[(0, 0, -600), (600, 0, 200), (630, 0, -600)],
+                expect: &["visit 1/1 450.000..607.500 mid"],
+            },
+            Case {
                 name: "one deep fix",
                 drive: &[(0, 0, -540), (30, 0, 540), (60, 0, -540)],
                 expect: &["V06 1/1 15.000..45.000 high", "visit 1/1 15.000..45.000 high"],
@@ -202,6 +207,27 @@ fn small_areas_are_violated_too() {
                 expect: &["visit 1/1 28.922..31.078 high"],
             },
         ],
+    );
+}
+
+/// No crossing of a circle of 12 m is 15 m deep, and no way along a bridge of 25 m is 30 m long.
+#[test]
+fn tiny_zones_are_violated_too() {
+    check(
+        &zones(vec![forbidden(1, circle(12.0))]),
+        &[Case {
+            name: "a tiny area",
+            drive: &[(0, 0, -2_250), (30, 0, 2_250)],
+            expect: &["V06 1/1 14.278..15.722 high", "visit 1/1 14.278..15.722 high"],
+        }],
+    );
+    check(
+        &zones(vec![forbidden(1, bridge(225, Direction::Both))]),
+        &[Case {
+            name: "a tiny bridge",
+            drive: &[(0, 0, -2_250), (30, 0, 2_250)],
+            expect: &["V06 1/1 15.000..16.500 high", "visit 1/1 15.000..16.500 high"],
+        }],
     );
 }
 
@@ -282,6 +308,11 @@ fn gaps() {
                 name: "gone after a long gap: ended where it was last seen",
                 drive: &[(0, 0, 3_000), (30, 0, 3_100), (2_000, 0, -60_000)],
                 expect: &["visit 1/1 0.000..30.000 mid"],
+            },
+            Case {
+                name: "back inside before a long gap: ended at the last fix inside",
+                drive: &[(0, 0, 100), (60, 0, -100), (120, 0, 100), (4_000, 0, -60_000)],
+                expect: &["visit 1/1 0.000..120.000 mid"],
             },
             Case {
                 name: "through it during a long gap: unknown",
@@ -456,4 +487,14 @@ fn an_open_stay_survives_a_change_of_the_registry() {
         facts.extend(judge(&after, &mut state, &path[2..]));
         assert_eq!(outcome(&facts), expect, "{name}");
     }
+}
+
+/// A zone that was recorded late is not entered by driving off its edge.
+#[test]
+fn a_way_out_alone_is_no_stay() {
+    let path = fixes(&[(0, 0, 0), (30, 0, -1_500)]);
+    let mut state = State::default();
+    judge(&Zones::default(), &mut state, &path[..1]);
+    assert_eq!(judge(&zones(vec![watched(1, an_area())]), &mut state, &path[1..]), []);
+    assert!(state.is_idle());
 }
