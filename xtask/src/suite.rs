@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::args::Args;
 use crate::shell::{self, command, exists};
-use crate::tools::{self, House};
+use crate::tools::{House, install};
 use crate::{Failure, Outcome, tidy};
 
 pub(crate) const HELP: &str = "\
@@ -45,7 +45,7 @@ struct Step {
 
 /// The order. Cheap before dear; what is built by one step is used by the next.
 const STEPS: &[Step] = &[
-    Step { name: "tools", after: None, run: |_| passed(compiler()) },
+    Step { name: "tools", after: None, run: |_| passed(tools()) },
     Step { name: "format", after: None, run: |suite| passed(suite.format()) },
     Step { name: "tidy", after: None, run: |_| passed(tidy::run(Args::new(Vec::new()))) },
     Step { name: "clippy", after: None, run: |suite| passed(suite.clippy()) },
@@ -79,7 +79,7 @@ impl Suite {
 
     fn deny(&self) -> Result<Verdict, Failure> {
         if self.all {
-            tools::install("deny", "cargo-deny")?;
+            install("deny", "cargo-deny")?;
         } else if !exists("cargo", &["deny", "--version"]) {
             return Ok(Verdict::Skipped("cargo-deny is not installed; --all compiles it".into()));
         }
@@ -92,8 +92,13 @@ impl Suite {
     }
 }
 
-/// SQLite, zstd and libFuzzer are C and C++.
-fn compiler() -> Outcome {
+/// What the other steps start: parts of the toolchain, and a compiler, because SQLite, zstd and libFuzzer are C and C++.
+fn tools() -> Outcome {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if !exists("cargo", &[subcommand, "--version"]) {
+            return Err(Failure::Broken(format!("{component} is missing; run `rustup component add {component}`")));
+        }
+    }
     if ["cc", "c++"].iter().all(|program| exists(program, &["--version"])) {
         return Ok(());
     }

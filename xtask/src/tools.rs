@@ -115,14 +115,21 @@ impl House {
     fn named_tests(&self, name: &str, variable: Option<(&str, String)>) -> Outcome {
         let filter = format!("test({name})");
         let mut test = if self.has_nextest {
-            self.with_binary(&["nextest", "run", "--cargo-profile", "ci"], &["--no-capture", "-E", &filter])
+            self.with_binary(
+                &["nextest", "run", "--cargo-profile", "ci"],
+                &["--no-capture", "--run-ignored", "all", "-E", &filter],
+            )
         } else {
-            let list =
-                shell::output(self.with_binary(&["test", "--profile", "ci"], &["--tests", "--", name, "--list"]))?;
+            let list = shell::output(
+                self.with_binary(&["test", "--profile", "ci"], &["--tests", "--", name, "--include-ignored", "--list"]),
+            )?;
             if !list.lines().any(|line| line.ends_with(": test")) {
                 return Err(Failure::Found(format!("no test has {name:?} in its name")));
             }
-            self.with_binary(&["test", "--profile", "ci"], &["--tests", "--", name, "--nocapture", "--test-threads=1"])
+            self.with_binary(
+                &["test", "--profile", "ci"],
+                &["--tests", "--", name, "--include-ignored", "--nocapture", "--test-threads=1"],
+            )
         };
         test.envs(variable);
         shell::run(test)
