@@ -109,7 +109,7 @@ impl Hot {
         }
     }
 
-    fn each<'a>(lane: &'a Lane, vehicle: VehicleId) -> impl Iterator<Item = &'a Vehicle> {
+    fn each(lane: &Lane, vehicle: VehicleId) -> impl Iterator<Item = &Vehicle> {
         lane.flushing.iter().map(AsRef::as_ref).chain([&lane.current]).filter_map(move |b| b.vehicles.get(&vehicle))
     }
 

@@ -340,8 +340,8 @@ mod tests {
         let log_in = || async { users.login("li", "a password", NOW).await.expect("works").expect("right") };
         let session = log_in().await;
         assert_eq!(session.principal.scope, Scope::Carrier(CarrierId(7)));
-        let who = |token: String, at| async move { users.session(&token, at).await.expect("works") };
-        assert_eq!(who(session.token.clone(), NOW).await, Some(session.principal.clone()));
+        let who = users.session(&session.token, NOW).await.expect("works");
+        assert_eq!(who.as_ref(), Some(&session.principal));
         assert_eq!(users.session(&session.token, session.expires).await.expect("works"), None, "expired");
         assert_eq!(users.session("", NOW).await.expect("works"), None);
         users.logout(&session.token).await.expect("works");

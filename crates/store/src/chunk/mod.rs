@@ -177,3 +177,6 @@ fn read_terminals(payload: &[u8], count: usize) -> Result<Vec<TerminalId>, Chunk
         .collect::<Result<_, _>>()?;
     if reader.0.is_empty() { Ok(terminals) } else { Err(ChunkError::Trailing(reader.0.len())) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ impl Codec {
             5 => Self::Odometer,
             6 => Self::Paced,
             7 => Self::Absolute,
-            16..=20 => Self::Reckoned(id - 16),
+            16..=24 => Self::Reckoned(id - 16),
             _ => return None,
         })
     }
