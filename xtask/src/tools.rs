@@ -54,10 +54,17 @@ Example:
 ";
 
 const FUZZ_FOLDER: &str = "crates/jt808/fuzz";
-/// The kill loop: a test of this name in the package `tests`.
-const KILL_LOOP: &str = "kill_loop";
-/// Proofs that a test can fail: tests with this in their names.
-const SABOTAGE: &str = "sabot";
+/// The kill loop, in the package `tests`. Without nextest it is found by its path in the test binary `it`.
+const KILL_LOOP: Chosen =
+    Chosen { nextest: "package(hazwatch-tests) & test(/kill_loop$/)", libtest: "kill::kill_loop" };
+/// Proofs that the promises' tests can fail: `<proof>_sees_<what was broken>`.
+const SABOTAGE: Chosen = Chosen { nextest: "package(hazwatch-tests) & test(/_sees_/)", libtest: "_sees_" };
+
+/// Tests that have a step of their own, as either runner finds them.
+struct Chosen {
+    nextest: &'static str,
+    libtest: &'static str,
+}
 
 /// How all tests are built, so that everything is built once: one profile, one set of features.
 const BUILD: &[&str] = &["--workspace", "--features", "sabotage,xtask/proto"];
@@ -89,11 +96,15 @@ impl House {
 
     /// All tests but those that have a step of their own.
     pub(crate) fn tests(&self) -> Outcome {
-        if self.has_nextest {
-            let others = format!("not (test({KILL_LOOP}) or test({SABOTAGE}))");
-            return self.nextest(&["--no-fail-fast", "-E", &others]);
-        }
-        self.cargo_test(&["--no-fail-fast", "--", "--skip", KILL_LOOP, "--skip", SABOTAGE])
+        let test = if self.has_nextest {
+            let others = format!("not (({}) | ({}))", KILL_LOOP.nextest, SABOTAGE.nextest);
+            self.with_binary(&["nextest", "run", "--cargo-profile", "ci"], &["--no-fail-fast", "-E", &others])
+        } else {
+            // libtest cannot say "of this package", so short proofs run here too rather than too much being left out.
+            let rest = ["--no-fail-fast", "--", "--skip", KILL_LOOP.libtest];
+            self.with_binary(&["test", "--profile", "ci", "--lib", "--bins", "--tests"], &rest)
+        };
+        shell::run(test)
     }
 
     /// The examples in the documentation, which nextest does not run.
@@ -103,44 +114,33 @@ impl House {
 
     /// The proofs that the promises' tests go red when a promise is broken.
     pub(crate) fn sabotage(&self) -> Outcome {
-        self.named_tests(SABOTAGE, None)
+        self.chosen_tests(&SABOTAGE, &[], None)
     }
 
     /// The kill loop.
     pub(crate) fn crash(&self, rounds: u32) -> Outcome {
-        self.named_tests(KILL_LOOP, Some(("HAZWATCH_CRASH_ROUNDS", rounds.to_string())))
+        self.chosen_tests(&KILL_LOOP, &["--exact"], Some(("HAZWATCH_CRASH_ROUNDS", rounds.to_string())))
     }
 
-    /// Runs the tests with that in their names, output on the terminal; fails when there are none.
-    fn named_tests(&self, name: &str, variable: Option<(&str, String)>) -> Outcome {
-        let filter = format!("test({name})");
+    /// Runs some tests of the package `tests`, output on the terminal; fails when there are none.
+    fn chosen_tests(&self, chosen: &Chosen, exact: &[&str], variable: Option<(&str, String)>) -> Outcome {
         let mut test = if self.has_nextest {
-            self.with_binary(
-                &["nextest", "run", "--cargo-profile", "ci"],
-                &["--no-capture", "--run-ignored", "all", "-E", &filter],
-            )
+            let args = ["--no-capture", "--run-ignored", "all", "-E", chosen.nextest];
+            self.with_binary(&["nextest", "run", "--cargo-profile", "ci"], &args)
         } else {
-            let list = shell::output(
-                self.with_binary(&["test", "--profile", "ci"], &["--tests", "--", name, "--include-ignored", "--list"]),
-            )?;
+            let filter = [&["--test", "it", "--", chosen.libtest, "--include-ignored"], exact].concat();
+            let list =
+                shell::output(self.with_binary(&["test", "--profile", "ci"], &[&filter[..], &["--list"]].concat()))?;
             if !list.lines().any(|line| line.ends_with(": test")) {
-                return Err(Failure::Found(format!("no test has {name:?} in its name")));
+                return Err(Failure::Found(format!("there is no test {:?}", chosen.libtest)));
             }
             self.with_binary(
                 &["test", "--profile", "ci"],
-                &["--tests", "--", name, "--include-ignored", "--nocapture", "--test-threads=1"],
+                &[&filter[..], &["--nocapture", "--test-threads=1"]].concat(),
             )
         };
         test.envs(variable);
         shell::run(test)
-    }
-
-    fn nextest(&self, args: &[&str]) -> Outcome {
-        shell::run(self.with_binary(&["nextest", "run", "--cargo-profile", "ci"], args))
-    }
-
-    fn cargo_test(&self, args: &[&str]) -> Outcome {
-        shell::run(self.with_binary(&["test", "--profile", "ci", "--lib", "--bins", "--tests"], args))
     }
 
     /// A cargo command over the workspace that tells tests where the server's binary lies.

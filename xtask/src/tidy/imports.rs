@@ -6,7 +6,7 @@ use crate::workspace::{Package, Source};
 
 /// A crate of the house.
 struct Room {
-    /// Its folder under `crates/`; the package is `hazwatch-<folder>`, of the binary `hazwatch`.
+    /// Its folder, `crates/` left out; the package is `hazwatch-<folder>`, of the binary `hazwatch`.
     folder: &'static str,
     /// The rooms that it may import.
     may: May,
@@ -54,6 +54,10 @@ const ROOMS: &[Room] = &[
     Room { folder: "console", may: These(&[]), never: &["tokio"] },
     Room { folder: "hazwatch", may: All, never: &[] },
     Room { folder: "fleet", may: These(&["jt808"]), never: &["axum"] },
+    // Beside the crates. The crash client must not share the server's mistakes: it speaks the wire and HTTP.
+    Room { folder: "tests", may: These(&["jt808"]), never: &[] },
+    Room { folder: "benches", may: All, never: &[] },
+    Room { folder: "xtask", may: These(&[]), never: &[] },
 ];
 
 /// Rooms that are computed, not run: no executor, no socket.
@@ -67,7 +71,7 @@ const SOLE_HOLDERS: &[(&str, &str)] =
 pub(super) fn check(packages: &[Package], sources: &[Source]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for package in packages {
-        let Some(folder) = package.folder().strip_prefix("crates/") else { continue };
+        let folder = short_folder(package);
         let line = |name: &str| manifest_line(sources, package, name);
         let Some(room) = ROOMS.iter().find(|room| room.folder == folder) else {
             let text = "this crate is not in the floor plan; give it a row in ROOMS of xtask/src/tidy/imports.rs, and say why in docs/decisions/";
@@ -114,15 +118,18 @@ fn objection(room: &Room, dependency: &str, packages: &[Package]) -> Option<Stri
 }
 
 fn package_name(folder: &str) -> String {
-    if folder == "hazwatch" { folder.to_owned() } else { format!("hazwatch-{folder}") }
+    if ["hazwatch", "xtask"].contains(&folder) { folder.to_owned() } else { format!("hazwatch-{folder}") }
+}
+
+/// The folder of a package as the table names it.
+fn short_folder(package: &Package) -> &str {
+    let folder = package.folder();
+    folder.strip_prefix("crates/").unwrap_or(folder)
 }
 
 /// The folder of a room of ours by its package name.
 fn room_of<'a>(dependency: &str, packages: &'a [Package]) -> Option<&'a str> {
-    packages.iter().find(|package| package.name == dependency).map(|package| {
-        let folder = package.folder();
-        folder.strip_prefix("crates/").unwrap_or(folder)
-    })
+    packages.iter().find(|package| package.name == dependency).map(short_folder)
 }
 
 /// The line of a manifest that begins with a name; 1 when it cannot be told.
@@ -178,6 +185,7 @@ mod tests {
             ("geofence", "tokio", "build", "does no I/O"),
             ("api", "hazwatch-gateway", "normal", "may not import gateway"),
             ("pipeline", "sqlx", "normal", "only store holds sqlx"),
+            ("tests", "hazwatch-store", "normal", "may not import store"),
         ];
         for (folder, dependency, kind, wanted) in cases {
             let mut packages = others.to_vec();
