@@ -10,7 +10,7 @@ use model::{
     TerminalId,
 };
 use store::{Effect, EffectState, Settlement, Store, StoreError, Writes};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, watch};
 
 use crate::submit::{Control, Head};
 
@@ -55,7 +55,7 @@ impl Dispatcher {
 
     /// Runs until the views stop: looks around whenever `work` has moved (an effect or a command was written), or a
     /// terminal has authenticated.
-    pub async fn run(mut self, mut work: watch::Receiver<u64>, mut authenticated: mpsc::Receiver<TerminalId>) {
+    pub async fn run(mut self, mut work: watch::Receiver<u64>, mut authenticated: broadcast::Receiver<TerminalId>) {
         loop {
             if let Err(error) = self.look_around().await {
                 tracing::error!(%error, "cannot dispatch commands; trying again");
@@ -63,8 +63,10 @@ impl Dispatcher {
             tokio::select! {
                 changed = work.changed() => if changed.is_err() { return },
                 terminal = authenticated.recv() => match terminal {
-                    Some(terminal) => self.handed.retain(|_, to| *to != terminal),
-                    None => return,
+                    Ok(terminal) => self.handed.retain(|_, to| *to != terminal),
+                    // Too many came online at once: a command may be offered twice, and its session is new.
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.handed.clear(),
+                    Err(broadcast::error::RecvError::Closed) => return,
                 },
                 () = tokio::time::sleep(IDLE) => {}
             }
@@ -113,7 +115,8 @@ impl Dispatcher {
             origin: CommandOrigin::Effect(effect.id),
             expires_at: now.plus_us(TEXT_LIFE_US),
         };
-        let request = self.control.submit_with(&Principal::system().name, |registry| {
+        let system = Principal::system();
+        let request = self.control.submit_with(&system.name, |registry| {
             // Another look at the effect may have been faster.
             let known = registry.command_for(effect.id).is_some();
             Ok(if known { Vec::new() } else { vec![Change::CommandRequest(command)] })

@@ -1,2 +1,24 @@
-//! The house.
-fn main() {}
+//! The house: the binary. Command line, configuration, wiring and shutdown; no business logic.
+
+mod admission;
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod display;
+mod error;
+mod house;
+mod log;
+mod ports;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(code) => code,
+        Err(error) => error.report(),
+    }
+}

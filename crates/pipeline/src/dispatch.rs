@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use journal::{Batch, Kind, Record};
-use model::{Fix, RecordRef, Registry, Timestamp, VehicleId};
+use model::{Fix, RecordRef, Registry, TerminalId, Timestamp, VehicleId};
 use rules::Zones;
 use store::Writes;
 use tokio::sync::mpsc::Sender;
@@ -33,8 +33,11 @@ pub(crate) struct Dispatcher {
     pub last_cut: Instant,
     /// Whether what comes now was committed after the start, and not read back.
     pub is_live: bool,
-    pub held_back: Vec<(VehicleId, Fix)>,
+    pub held_back: Vec<Placed>,
 }
+
+/// A fix with the vehicle that it is about.
+type Placed = (VehicleId, Fix);
 
 /// The stages after have stopped.
 pub(crate) struct Stopped;
@@ -53,7 +56,7 @@ impl Dispatcher {
             self.swap_records(&mut fixes);
         }
         self.fixes_since_cut += fixes.len();
-        let mut by_lane: Vec<Vec<(VehicleId, Fix)>> = self.lanes.iter().map(|_| Vec::new()).collect();
+        let mut by_lane: Vec<Vec<Placed>> = self.lanes.iter().map(|_| Vec::new()).collect();
         for (vehicle, fix) in fixes {
             let lane = lane_of(vehicle, by_lane.len());
             by_lane[lane].push((vehicle, fix));
@@ -80,14 +83,14 @@ impl Dispatcher {
         let zones = if self.registry.zones_seq() == zones_seq {
             self.judging.zones.clone()
         } else {
-            Arc::new(build_zones(&self.registry))
+            Arc::new(report_broken(self.judging.zones.rebuild(&self.registry)))
         };
         let registry = Arc::new(self.registry.clone());
         self.judging = Arc::new(Judging { registry: registry.clone(), zones });
         *self.shared.registry.write() = registry;
     }
 
-    fn records<'a>(&mut self, batch: &'a Batch) -> (Vec<(VehicleId, Fix)>, Vec<(model::TerminalId, &'a Record)>) {
+    fn records<'a>(&mut self, batch: &'a Batch) -> (Vec<Placed>, Vec<(TerminalId, &'a Record)>) {
         let mut fixes = Vec::with_capacity(batch.records.len());
         let mut strangers = Vec::new();
         let seq = batch.position.seq;
@@ -123,7 +126,7 @@ impl Dispatcher {
     }
 
     /// The saboteur: every third fix of a batch comes one batch later than it should.
-    fn swap_records(&mut self, fixes: &mut Vec<(VehicleId, Fix)>) {
+    fn swap_records(&mut self, fixes: &mut Vec<Placed>) {
         let late = std::mem::take(&mut self.held_back);
         let mut number = 0;
         fixes.retain(|entry| {
@@ -172,7 +175,10 @@ fn lane_of(vehicle: VehicleId, lanes: usize) -> usize {
 }
 
 pub(crate) fn build_zones(registry: &Registry) -> Zones {
-    let zones = Zones::build(registry);
+    report_broken(Zones::build(registry))
+}
+
+fn report_broken(zones: Zones) -> Zones {
     for (id, revision, reason) in zones.broken() {
         tracing::error!(zone = %id, revision, reason, "a zone cannot be used");
     }

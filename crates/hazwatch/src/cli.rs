@@ -1,0 +1,298 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::AdmissionMode;
+
+/// Supervision of road transport of dangerous goods: JT/T 808 in, durable and judged facts out.
+#[derive(Debug, Parser)]
+#[command(name = "hazwatch", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    #[command(
+        after_help = "Example:\n  hazwatch serve --data /var/lib/hazwatch --listen 0.0.0.0:6808 --http 127.0.0.1:8080"
+    )]
+    Serve(Serve),
+    /// Run a server in a temporary folder with sample zones and a simulated fleet around Qujing, and watch it.
+    #[command(after_help = "Example:\n  hazwatch demo --vehicles 200")]
+    Demo(Demo),
+    /// Drive a simulated fleet against a server, and report what was sent, acknowledged and lost.
+    #[command(
+        after_help = "Example:\n  hazwatch simulate --to 127.0.0.1:6808 --vehicles 500 --interval 30s --duration 5m"
+    )]
+    Simulate(Simulate),
+    /// Decode frames: one JSON object a frame.
+    #[command(
+        after_help = "Example:\n  hazwatch decode --json 7e0002000001391234567800010f7e\n  cat frames.txt | hazwatch decode --json"
+    )]
+    Decode(Decode),
+    /// Load a file into a running server: all of it, or nothing with every bad row named.
+    #[command(after_help = "Example:\n  hazwatch import vehicles vehicles.csv --server http://127.0.0.1:8080")]
+    Import(Import),
+    /// Send a command to a terminal through a running server.
+    #[command(after_help = "Example:\n  hazwatch command 云D12345:2 text 前方禁行，请绕行")]
+    #[command(name = "command")]
+    Send(SendCommand),
+    /// Rebuild the views from the journal into a new folder, and compare.
+    #[command(after_help = "Example:\n  hazwatch replay --data hazwatch-data --into /tmp/rebuilt")]
+    Replay(Replay),
+    /// Walk the hash chains of a journal; names the first broken record.
+    #[command(after_help = "Example:\n  hazwatch verify --data hazwatch-data")]
+    Verify(Verify),
+    /// Users of a data folder that no server is using.
+    #[command(after_help = "Example:\n  hazwatch user reset admin --data hazwatch-data")]
+    User(User),
+    /// Check a configuration file and print the effective values.
+    #[command(after_help = "Example:\n  hazwatch check-config config/hazwatch.example.toml")]
+    CheckConfig(CheckConfig),
+}
+
+/// Options of `serve`; they go over the file and the environment.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Serve {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data folder [default: hazwatch-data].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// JT/T 808 address; port 0 picks a free one [default: 0.0.0.0:6808].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// HTTP address; port 0 picks a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Who may register [default: registry].
+    #[arg(long, value_enum)]
+    pub admission: Option<AdmissionMode>,
+    /// Written when everything is bound and recovered: {"jt808":"IP:PORT","http":"IP:PORT"}.
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// Options of `demo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Demo {
+    /// Everything that `serve` takes; the defaults are free ports on loopback and a temporary folder.
+    #[command(flatten)]
+    pub serve: Serve,
+    /// How many trucks.
+    #[arg(long, default_value_t = 120)]
+    pub vehicles: u32,
+    /// How often each reports.
+    #[arg(long, default_value = "1s", value_parser = duration)]
+    pub interval: Duration,
+    /// Stop after this long; without it: until Ctrl-C.
+    #[arg(long, value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Seed of the fleet: the same seed drives the same trucks.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Options of `simulate`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Simulate {
+    /// JT/T 808 address of the server.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub to: String,
+    /// How many trucks.
+    #[arg(long, default_value_t = 100)]
+    pub vehicles: u32,
+    /// How often each reports.
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub interval: Duration,
+    /// How long.
+    #[arg(long, default_value = "5m", value_parser = duration)]
+    pub duration: Duration,
+    /// Write what was acknowledged, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// Seed of the fleet.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Unanswered frames that a truck allows itself.
+    #[arg(long, default_value_t = 1)]
+    pub window: usize,
+}
+
+/// Options of `decode`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Decode {
+    /// One JSON object a line (the only format; may be left out).
+    #[arg(long)]
+    pub json: bool,
+    /// Frames in hex; without any: one a line from standard input.
+    pub frames: Vec<String>,
+}
+
+/// How to reach a running server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Server {
+    /// The server's HTTP address.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "HAZWATCH_SERVER")]
+    pub server: String,
+    /// A session token (see POST /api/v1/sessions).
+    #[arg(long, env = "HAZWATCH_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Log in as this user, when there is no token.
+    #[arg(long, default_value = "admin", env = "HAZWATCH_USER")]
+    pub user: String,
+    /// With this password.
+    #[arg(long, env = "HAZWATCH_ADMIN_PASSWORD", hide_env_values = true)]
+    pub password: Option<String>,
+}
+
+/// What can be imported.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum ImportKind {
+    /// GeoJSON features.
+    Zones,
+    /// CSV: plate,colour,carrier,phone.
+    Vehicles,
+}
+
+/// Options of `import`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Import {
+    /// What the file holds.
+    pub kind: ImportKind,
+    /// The file.
+    pub file: PathBuf,
+    /// Where to.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `command`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SendCommand {
+    /// Vehicle: id, plate with colour (云D12345:2), or its terminal's phone.
+    pub vehicle: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub body: CommandKind,
+    /// Where to.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Commands to a terminal.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CommandKind {
+    /// Text to the cab (0x8300).
+    Text {
+        /// What it says.
+        text: String,
+        /// Urgent.
+        #[arg(long)]
+        urgent: bool,
+        /// Read aloud.
+        #[arg(long)]
+        spoken: bool,
+    },
+    /// Ask for the position (0x8201).
+    Locate,
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Replay {
+    /// The data folder.
+    #[arg(long, value_name = "DIR", default_value = "hazwatch-data")]
+    pub data: PathBuf,
+    /// A new folder for the rebuilt views.
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+}
+
+/// Options of `verify`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Verify {
+    /// The data folder.
+    #[arg(long, value_name = "DIR", default_value = "hazwatch-data")]
+    pub data: PathBuf,
+}
+
+/// Options of `user`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct User {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: UserAction,
+    /// The data folder.
+    #[arg(long, value_name = "DIR", default_value = "hazwatch-data", global = true)]
+    pub data: PathBuf,
+}
+
+/// What can be done about users offline.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum UserAction {
+    /// Give a user a new password: HAZWATCH_ADMIN_PASSWORD, or a generated one that is printed.
+    Reset {
+        /// User name.
+        name: String,
+    },
+    /// List the users.
+    List,
+}
+
+/// Options of `check-config`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The file.
+    pub file: PathBuf,
+}
+
+/// `30s`, `5m`, `2h`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().map_err(|_| format!("not a duration (like 30s, 5m, 500ms): {text:?}"))?;
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("no unit (ms, s, m, h) in {text:?}")),
+    };
+    Duration::try_from_secs_f64(number * factor).map_err(|_| format!("not a duration: {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_subcommand_has_help_with_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands() {
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("hazwatch"), "{} has no example", sub.get_name());
+            assert!(sub.get_about().is_some(), "{} says nothing of itself", sub.get_name());
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        for bad in ["", "5", "m", "5d", "-1s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The plugs: what rooms ask of each other without importing each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{Control, Downlink, Head, NotConnected};
+use gateway::Gateway;
+use journal::{Clock, Journal, Watermark};
+use jt808::{Empty, Message, TextMessage};
+use model::{
+    BoxFuture, Change, CommandBody, CommandId, ControlError, ControlPort, LivePosition, Principal, Receipt, Registry,
+    TerminalId, Timestamp, ViewsBehind, ViewsPort,
+};
+use pipeline::Views;
+
+/// How long a reader waits for the views.
+const CAUGHT_UP_MAX: Duration = Duration::from_secs(5);
+
+/// The views, for control.
+pub(crate) struct HeadOf {
+    pub views: Views,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Head for HeadOf {
+    fn registry(&self) -> Arc<Registry> {
+        self.views.registry()
+    }
+
+    fn applied(&self, seq: u64) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if !self.views.wait_applied(seq).await {
+                // The pipeline has stopped: nothing will ever be applied, and the caller's deadline decides.
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// Control, for the API: a terminal that was revoked is also shown the door.
+pub(crate) struct ControlOf {
+    pub control: Arc<Control>,
+    pub gateway: Gateway,
+}
+
+impl ControlPort for ControlOf {
+    fn submit<'a>(&'a self, who: &'a Principal, changes: Vec<Change>) -> BoxFuture<'a, Result<Receipt, ControlError>> {
+        let revoked: Vec<_> = changes.iter().filter_map(revoked).collect();
+        Box::pin(async move {
+            let receipt = self.control.submit(who, changes).await?;
+            revoked.into_iter().for_each(|terminal| self.gateway.revoke(terminal));
+            Ok(receipt)
+        })
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        ControlPort::registry(&*self.control)
+    }
+}
+
+const fn revoked(change: &Change) -> Option<TerminalId> {
+    if let Change::Revoke { terminal } = change { Some(*terminal) } else { None }
+}
+
+/// The views, for the API.
+pub(crate) struct ViewsOf {
+    pub views: Views,
+    pub journal: Journal,
+    pub watermark: Watermark,
+    pub gateway: Gateway,
+}
+
+impl ViewsOf {
+    fn behind(&self, seq: u64) -> ViewsBehind {
+        ViewsBehind { behind: seq.saturating_sub(self.views.applied()) }
+    }
+}
+
+impl ViewsPort for ViewsOf {
+    fn caught_up(&self) -> BoxFuture<'_, Result<(), ViewsBehind>> {
+        let seq = self.watermark.committed();
+        Box::pin(async move {
+            match tokio::time::timeout(CAUGHT_UP_MAX, self.views.wait_applied(seq)).await {
+                Ok(true) => Ok(()),
+                Ok(false) | Err(_) => Err(self.behind(seq)),
+            }
+        })
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.journal.failure().map_or(Ok(()), |error| Err(error.to_string()))
+    }
+
+    fn positions(&self, cursor: u64) -> (Vec<LivePosition>, u64) {
+        self.views.positions(cursor)
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        let mut applied = self.views.watch();
+        Box::pin(async move {
+            if applied.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+
+    fn is_online(&self, terminal: TerminalId) -> bool {
+        self.gateway.is_online(terminal)
+    }
+
+    fn online_count(&self) -> usize {
+        self.gateway.online_count()
+    }
+}
+
+/// Text flags of 0x8300 (JT/T 808-2013 table 49).
+mod flag {
+    pub(super) const URGENT: u8 = 1;
+    pub(super) const DISPLAY: u8 = 1 << 2;
+    pub(super) const SPOKEN: u8 = 1 << 3;
+}
+/// Text type of 0x8300 in 2019: 1 a notice (通知).
+const NOTICE: u8 = 1;
+
+/// The door, for the dispatcher of commands.
+pub(crate) struct DownlinkOf(pub Gateway);
+
+impl Downlink for DownlinkOf {
+    fn send(&self, terminal: TerminalId, id: CommandId, body: &CommandBody) -> Result<(), NotConnected> {
+        let message = match body {
+            CommandBody::Text { text, urgent, spoken } => {
+                let mut bits = flag::DISPLAY;
+                bits |= if *urgent { flag::URGENT } else { 0 };
+                bits |= if *spoken { flag::SPOKEN } else { 0 };
+                Message::Text(TextMessage { flag: bits, kind: Some(NOTICE), text: text.as_str().into() })
+            }
+            CommandBody::Locate => Message::LocationQuery(Empty::default()),
+        };
+        self.0.send(terminal, id, &message).map_err(|_| NotConnected)
+    }
+}

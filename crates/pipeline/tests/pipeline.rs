@@ -1,0 +1,214 @@
+//! The pipeline on a journal: live views equal rebuilt ones, a restart continues, nothing is doubled.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journal::sim::SimDisk;
+use journal::{Journal, Record};
+use jt808::{BcdTime, Edition, Header, ItemValue, LocationReport, Message, Phone, encode};
+use model::{
+    Change, ControlRecord, Coord, Geometry, Scope, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId, ZoneKind,
+    ZoneRule,
+};
+use pipeline::{Handle, Metrics, Options};
+use store::{FactFilter, Store};
+
+const T0: i64 = 1_795_400_000;
+const FOLDER: &str = "/journal";
+
+struct House {
+    disk: SimDisk,
+    journal: Journal,
+    pipeline: Handle,
+    store: Store,
+}
+
+fn options(disk: &SimDisk, lanes: usize) -> Options {
+    // Checkpoints as often as they can be had, so that many fall into the middle.
+    let checkpoint_every = std::time::Duration::ZERO;
+    Options { disk: Arc::new(disk.clone()), lanes, checkpoint_every, ..Options::new(FOLDER.into()) }
+}
+
+fn metrics() -> Metrics {
+    Metrics::register(&prometheus::Registry::new()).expect("fresh")
+}
+
+async fn start(disk: &SimDisk, data: &Path, lanes: usize) -> House {
+    let journal_options = journal::Options { disk: Arc::new(disk.clone()), ..journal::Options::new(FOLDER.into()) };
+    let (journal, feed, _) = Journal::open(journal_options).expect("opens");
+    let store = Store::open(data, lanes).await.expect("store");
+    let pipeline = pipeline::start(options(disk, lanes), store.clone(), Some(feed), metrics()).await.expect("starts");
+    House { disk: disk.clone(), journal, pipeline, store }
+}
+
+impl House {
+    async fn control(&self, first: u64, changes: Vec<Change>) {
+        let records = changes.into_iter().zip(first..).map(|(change, seq)| ControlRecord {
+            seq,
+            recorded_at: Timestamp(0),
+            actor: "t".into(),
+            change,
+        });
+        let ticket = self.journal.submit_control(records.collect()).await.expect("queued");
+        ticket.await.expect("durable");
+    }
+
+    async fn frames(&self, records: Vec<Record>) {
+        let committed = self.journal.submit(records).await.expect("queued").await.expect("durable");
+        assert!(self.pipeline.views.wait_applied(committed.position.seq).await);
+    }
+
+    async fn stop(self) -> SimDisk {
+        let journal = self.journal.clone();
+        tokio::task::spawn_blocking(move || journal.close()).await.expect("closes");
+        self.pipeline.finish().await.expect("finishes");
+        self.disk
+    }
+}
+
+fn terminal(number: u8) -> TerminalId {
+    TerminalId::from_wire(&[0x13, number])
+}
+
+fn report(second: i64, lon_e6: i32) -> LocationReport {
+    let mut report = LocationReport {
+        status: 0b11,
+        speed_dkmh: 600,
+        time_bcd: BcdTime::from_utc_s(T0 + second).expect("in range").to_bytes(),
+        items: vec![ItemValue::Mileage(77).to_item()],
+        ..LocationReport::default()
+    };
+    report.set_position(25_500_000, lon_e6);
+    report
+}
+
+fn frame(number: u8, message: &Message) -> Record {
+    let digits = terminal(number).to_string();
+    let phone = Phone::from_digits(&digits, Edition::V2013).expect("phone");
+    let mut wire = Vec::new();
+    encode(&Header::new(message.id(), Edition::V2013, phone, 7), message, &mut wire).expect("encodes");
+    Record::uplink(Timestamp::from_secs(T0 + 100_000), terminal(number), 1, Bytes::from(wire))
+}
+
+fn admit(number: u8) -> Vec<Change> {
+    let vehicle = VehicleId(u64::from(number));
+    let put = Change::TerminalPut {
+        terminal: terminal(number),
+        maker: String::new(),
+        model: String::new(),
+        device: String::new(),
+    };
+    vec![
+        Change::VehiclePut(Vehicle { id: vehicle, plate: None, carrier: None }),
+        put,
+        Change::Bind { terminal: terminal(number), vehicle, from: Timestamp::MIN },
+    ]
+}
+
+fn bridge() -> Change {
+    Change::ZonePut(Zone {
+        id: ZoneId(1),
+        revision: 1,
+        name: "bridge".into(),
+        kind: ZoneKind::WaterSource1,
+        geometry: Geometry::Circle { centre: Coord { x: 103.8, y: 25.5 }, radius_m: 400.0 },
+        rules: vec![ZoneRule::Forbidden],
+        source_crs: "wgs84".into(),
+        legal_basis: String::new(),
+        valid_from: Some(Timestamp::from_secs(T0 - 1000)),
+        valid_to: None,
+        recorded_at: Timestamp(0),
+    })
+}
+
+/// One truck through the zone, in the given lanes; a restart in the middle when asked for.
+async fn drive(lanes: usize, restart: bool) -> (SimDisk, tempfile::TempDir) {
+    let data = tempfile::tempdir().expect("folder");
+    let mut house = start(&SimDisk::default(), data.path(), lanes).await;
+    house.control(1, [admit(1), admit(2), vec![bridge()]].concat()).await;
+    for step in 0..40 {
+        for number in [1, 2] {
+            let message = Message::Location(report(i64::from(step) * 10, 103_790_000 + step * 500));
+            let record = frame(number, &message);
+            // Every fifth comes twice, as after a lost answer.
+            let records = if step % 5 == 0 { vec![record.clone(), record] } else { vec![record] };
+            house.frames(records).await;
+        }
+        if restart && step == 20 {
+            let disk = house.stop().await;
+            house = start(&disk, data.path(), lanes).await;
+        }
+    }
+    let disk = house.stop().await;
+    (disk, data)
+}
+
+async fn digest_of(disk: &SimDisk, data: &Path) -> model::Digest {
+    let store = Store::open(data, 1).await.expect("store");
+    pipeline::catch_up(options(disk, 1), store.clone(), metrics()).await.expect("caught up");
+    store.digest().await.expect("digest")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_views_equal_rebuilt_ones() {
+    for (lanes, restart) in [(1, false), (1, true), (3, true)] {
+        let (disk, data) = drive(lanes, restart).await;
+        let live = digest_of(&disk, data.path()).await;
+        let rebuilt = tempfile::tempdir().expect("folder");
+        assert_eq!(live, digest_of(&disk, rebuilt.path()).await, "lanes {lanes}, restart {restart}");
+
+        let store = Store::open(data.path(), 1).await.expect("store");
+        for number in [1, 2] {
+            let track = store
+                .track(Scope::All, None, VehicleId(number), Timestamp::from_secs(T0), Timestamp::MAX, 1000)
+                .await
+                .expect("track");
+            assert_eq!(track.len(), 40, "every position once");
+        }
+        let filter = FactFilter { violations: true, ..FactFilter::default() };
+        let facts = store.facts(Scope::All, &filter, None, 10).await.expect("facts").items;
+        assert_eq!(facts.len(), 2);
+        assert!(facts.iter().all(|row| row.fact.ended_at.is_some()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_that_are_lost_are_made_again_and_continued() {
+    let (disk, data) = drive(1, false).await;
+    let before = digest_of(&disk, data.path()).await;
+    let fresh = tempfile::tempdir().expect("folder");
+    let house = start(&disk, fresh.path(), 2).await;
+    house.frames(vec![frame(1, &Message::Location(report(5000, 103_900_000)))]).await;
+    let disk = house.stop().await;
+    let after = digest_of(&disk, fresh.path()).await;
+    assert_ne!(before, after);
+    assert_eq!(after, digest_of(&disk, data.path()).await, "the old views catch up to the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_and_broken_reports_keep_their_place() {
+    let data = tempfile::tempdir().expect("folder");
+    let house = start(&SimDisk::default(), data.path(), 1).await;
+    house.control(1, admit(1)).await;
+    let batch = |seconds: &[i64]| {
+        let reports = seconds.iter().map(|s| report(*s, 103_790_000 + *s as i32)).collect();
+        Message::BatchLocation(jt808::BatchLocation::new(jt808::BatchKind::BlindArea, reports))
+    };
+    house.frames(vec![frame(1, &Message::Location(report(100, 103_790_100)))]).await;
+    house.frames(vec![frame(1, &batch(&[10, 30, 20, 100]))]).await;
+    let mut broken = frame(1, &Message::Location(report(50, 103_790_050)));
+    let mut wire = broken.raw.to_vec();
+    let at = wire.len() - 2;
+    wire[at] ^= 1;
+    broken.raw = wire.into();
+    house.frames(vec![broken]).await;
+    let (from, to) = (Timestamp::from_secs(T0), Timestamp::from_secs(T0 + 1000));
+    let track = house.store.track(Scope::All, None, VehicleId(1), from, to, 100).await.expect("track");
+    let seconds: Vec<_> = track.iter().map(|fix| fix.fix.time.secs() - T0).collect();
+    assert_eq!(seconds, [10, 20, 30, 100], "in event time; the wrong check code is not judged");
+    assert_eq!(track[1].fix.source.item, 2, "the place in the batch is kept");
+    let disk = house.stop().await;
+    let rebuilt = tempfile::tempdir().expect("folder");
+    assert_eq!(digest_of(&disk, data.path()).await, digest_of(&disk, rebuilt.path()).await);
+}
