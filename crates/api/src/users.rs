@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{Change, Registry, Role};
+use model::{Change, Principal, Registry, Role};
 use serde::{Deserialize, Serialize};
 use store::UserRow;
 use utoipa::ToSchema;
@@ -80,6 +80,22 @@ pub(crate) struct NewUser {
     carrier: Option<String>,
 }
 
+/// The store refuses bad names and passwords too, but only after the record is made.
+fn check_name(name: &str) -> Result<(), Problem> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
+    if (1..=64).contains(&name.chars().count()) && name.chars().all(fits) && name != Principal::system().name {
+        return Ok(());
+    }
+    Err(Problem::invalid("name", "must be 1 to 64 letters, digits and . _ - @, and not `system`"))
+}
+
+fn check_password(password: &str) -> Result<(), Problem> {
+    match (8..=1024).contains(&password.len()) {
+        true => Ok(()),
+        false => Err(Problem::invalid("password", "must have 8 to 1,024 bytes")),
+    }
+}
+
 /// Makes a user. The journal keeps who made whom.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", operation_id = "create_user", request_body = NewUser,
     responses((status = 201, description = "Made", body = UserView)))]
@@ -93,6 +109,8 @@ pub(crate) async fn create(
     if wants_carrier != new.carrier.as_deref().is_some_and(|text| !text.trim().is_empty()) {
         return Err(Problem::invalid("carrier", "goes with the role carrier, and with no other"));
     }
+    check_name(&new.name)?;
+    check_password(&new.password)?;
     let users = app.deps.store.users();
     if users.list().await?.iter().any(|user| user.name == new.name) {
         return Err(Problem::new(Kind::Conflict, "the name is taken").about("name"));

@@ -1,0 +1,11 @@
+//! The window from outside: a router over a real store and small rooms behind the ports.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails, in its helpers too")]
+
+mod access;
+mod contract;
+mod events;
+mod registry;
+mod socket;
+mod support;
+mod zones;
