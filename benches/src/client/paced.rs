@@ -1,0 +1,205 @@
+//! Reports at a rate, whatever the answers do (an open loop). Latency counts from the instant at which a report was
+//! due, so that a server that stops for a moment is charged for all that should have been sent meanwhile.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fleet::{Beginning, Network, Truck};
+use jt808::{BASE_LEN, BcdTime, Deframer, Header, Message, encode_frame};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::{AGE, BEGIN, END, Outcome, WARM_UP, idle};
+use crate::cli::Client;
+use crate::error::Failure;
+use crate::fsync::Latencies;
+use crate::terminal::{SEED, Terminal};
+
+/// Unanswered reports a connection at most.
+const WINDOW: usize = 64;
+/// Reports prepared a terminal.
+const PREPARED: u64 = 64;
+const TICK: Duration = Duration::from_millis(1);
+/// Offset of the time field in a report (JT/T 808-2019 table 23).
+const TIME_AT: usize = 22;
+const DRAIN: Duration = Duration::from_secs(5);
+/// In a slot: no report is on its way. Otherwise the microsecond at which it was due, plus one.
+const FREE: u64 = 0;
+
+/// What sender and receiver of a connection share.
+struct Shared {
+    stream: TcpStream,
+    /// By serial, modulo the window.
+    slots: [AtomicU64; WINDOW],
+    unanswered: AtomicU32,
+}
+
+/// The sending half of a connection.
+struct Sender {
+    shared: Arc<Shared>,
+    header: Header,
+    bodies: Vec<Vec<u8>>,
+    begin_s: i64,
+    sent: u64,
+}
+
+/// What the pacer did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Paced {
+    sent: u64,
+    held_back: u64,
+    began_us: u64,
+    ended_us: u64,
+}
+
+impl Sender {
+    fn new(terminal: Terminal, now_s: i64) -> Result<Self, Failure> {
+        let edition = terminal.identity.edition;
+        let network = Network::qujing();
+        let beginning = Beginning { epoch_s: 0, showcase: false };
+        let truck = Truck::new(SEED, terminal.index, network, beginning);
+        let mut truck = truck.ok_or_else(|| Failure::Wrong(format!("no truck {}", terminal.index)))?;
+        let mut bodies = Vec::new();
+        for second in 0..PREPARED {
+            truck.advance_to(network, second);
+            let mut body = Vec::new();
+            let report = Message::Location(truck.fix(0).report(edition));
+            report.encode_body(edition, &mut body).map_err(Failure::other("encode a report"))?;
+            bodies.push(body);
+        }
+        let shared = Shared {
+            stream: terminal.stream,
+            slots: [const { AtomicU64::new(FREE) }; WINDOW],
+            unanswered: AtomicU32::new(0),
+        };
+        let begin_s = now_s - AGE.as_secs() as i64;
+        Ok(Self { shared: Arc::new(shared), header: terminal.header, bodies, begin_s, sent: 0 })
+    }
+
+    /// Sends one report; `false` when too many are unanswered.
+    fn send(&mut self, due_us: u64, wire: &mut Vec<u8>) -> io::Result<bool> {
+        let slot = &self.shared.slots[usize::from(self.header.serial) % WINDOW];
+        if slot.load(Ordering::Acquire) != FREE {
+            return Ok(false);
+        }
+        // There and back again along the prepared way.
+        let turn = (self.sent % (2 * PREPARED - 2)) as usize;
+        let at = turn.min(2 * PREPARED as usize - 2 - turn);
+        let time = BcdTime::from_utc_s(self.begin_s + self.sent as i64).map_or([0; 6], BcdTime::to_bytes);
+        if let Some(body) = self.bodies.get_mut(at) {
+            body[TIME_AT..BASE_LEN].copy_from_slice(&time);
+            wire.clear();
+            encode_frame(&self.header, body, wire).map_err(io::Error::other)?;
+        }
+        slot.store(due_us + 1, Ordering::Release);
+        self.shared.unanswered.fetch_add(1, Ordering::AcqRel);
+        if self.shared.stream.try_write(wire)? != wire.len() {
+            return Err(io::Error::other("the socket takes half a frame"));
+        }
+        self.header.serial = self.header.serial.wrapping_add(1);
+        self.sent += 1;
+        Ok(true)
+    }
+}
+
+/// Reads answers until the connection ends or all are in; (due, latency) in microseconds.
+async fn receive(shared: Arc<Shared>, stopped: Arc<AtomicBool>, epoch: Instant) -> io::Result<Vec<(u64, u32)>> {
+    let mut landed = Vec::new();
+    let mut deframer = Deframer::new();
+    while !(stopped.load(Ordering::Acquire) && shared.unanswered.load(Ordering::Acquire) == 0) {
+        let Ok(ready) = tokio::time::timeout(DRAIN, shared.stream.readable()).await else { break };
+        ready?;
+        let mut buffer = [0; 4_096];
+        let count = match shared.stream.try_read(&mut buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error),
+        };
+        let now_us = epoch.elapsed().as_micros() as u64;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        let pushed = deframer.push(bytes, |piece| {
+            let (0x8001, &[high, low, 0x02, 0x00, 0]) = (piece.frame.header.id, piece.frame.body) else { return };
+            let serial = u16::from_be_bytes([high, low]);
+            let due = shared.slots[usize::from(serial) % WINDOW].swap(FREE, Ordering::AcqRel);
+            if due != FREE {
+                shared.unanswered.fetch_sub(1, Ordering::AcqRel);
+                landed.push((due - 1, now_us.saturating_sub(due - 1) as u32));
+            }
+        });
+        pushed.map_err(io::Error::other)?;
+    }
+    Ok(landed)
+}
+
+/// Sends `rate` reports a second, spread over all connections and over every millisecond. A thread of its own, because
+/// the timer of the runtime is no finer than what is to be measured.
+fn pace(mut senders: Vec<Sender>, command: &Client, epoch: Instant) -> io::Result<Paced> {
+    let mut paced = Paced::default();
+    let rate = u64::from(command.rate);
+    let (warm, during) = (WARM_UP.as_micros() as u64, command.seconds * 1_000_000);
+    let start_us = epoch.elapsed().as_micros() as u64;
+    let (mut wire, mut next, mut due_us) = (Vec::new(), 0_usize, start_us);
+    (paced.began_us, paced.ended_us) = (start_us + warm, start_us + warm + during);
+    let (mut emitted, mut said_begin) = (0_u64, false);
+    while due_us < paced.ended_us {
+        due_us += TICK.as_micros() as u64;
+        if !said_begin && due_us >= paced.began_us {
+            said_begin = true;
+            println!("{BEGIN}");
+        }
+        std::thread::sleep((epoch + Duration::from_micros(due_us)).saturating_duration_since(Instant::now()));
+        let target = (due_us - start_us) * rate / 1_000_000;
+        while emitted < target {
+            let at = next % senders.len();
+            next += 1;
+            emitted += 1;
+            let Some(sender) = senders.get_mut(at) else { break };
+            if sender.send(due_us, &mut wire)? {
+                paced.sent += 1;
+            } else {
+                paced.held_back += 1;
+            }
+        }
+    }
+    println!("{END}");
+    Ok(paced)
+}
+
+/// The load.
+pub(super) async fn run(command: &Client) -> Result<Outcome, Failure> {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
+    let terminals = idle::connect_all(command).await?;
+    let mut senders = Vec::with_capacity(terminals.len());
+    for terminal in terminals {
+        senders.push(Sender::new(terminal, now_s)?);
+    }
+    let (epoch, stopped) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let mut receiving = JoinSet::new();
+    for sender in &senders {
+        receiving.spawn(receive(sender.shared.clone(), stopped.clone(), epoch));
+    }
+    let command = command.clone();
+    let pacing = tokio::task::spawn_blocking(move || pace(senders, &command, epoch));
+    let paced = pacing.await.map_err(Failure::other("pace the load"))?.map_err(Failure::io("send a report"))?;
+    stopped.store(true, Ordering::Release);
+    let (mut us, mut acked) = (Vec::new(), 0);
+    while let Some(joined) = receiving.join_next().await {
+        let landed = joined.map_err(Failure::other("read answers"))?.map_err(Failure::io("read answers"))?;
+        acked += landed.len() as u64;
+        let measured = landed.iter().filter(|(due, _)| (paced.began_us..paced.ended_us).contains(due));
+        us.extend(measured.map(|(_, latency)| *latency));
+    }
+    let seconds = (paced.ended_us - paced.began_us) as f64 / 1e6;
+    let acked_per_s = us.len() as f64 / seconds;
+    let latencies = Latencies::of(us);
+    Ok(Outcome {
+        acked_per_s,
+        acked,
+        lost: paced.sent - acked.min(paced.sent),
+        held_back: paced.held_back,
+        latency_ms: [0.5, 0.99, 0.999].map(|part| latencies.quantile_ms(part)),
+    })
+}
