@@ -72,7 +72,7 @@ pub(super) fn encode(values: &[i64], candidates: &[Codec], context: Context<'_>)
     let mut best: Option<(u64, Codec, Vec<i64>)> = None;
     for codec in candidates {
         let Some(residuals) = predict::residuals(values, *codec, context) else { continue };
-        let bits = residuals.iter().map(|r| u64::from(64 - fold(*r).leading_zeros())).sum();
+        let bits = promise(&residuals);
         if best.as_ref().is_none_or(|(least, ..)| bits < *least) {
             best = Some((bits, *codec, residuals));
         }
@@ -82,6 +82,31 @@ pub(super) fn encode(values: &[i64], candidates: &[Codec], context: Context<'_>)
     let mut model = Number::new();
     residuals.iter().for_each(|r| model.write(&mut coder, *r));
     (codec, coder.finish())
+}
+
+/// About how much room residuals will take, 1/16 bit: what the coder makes of the length and the two bits below the
+/// highest, when it has learned them, and the rest as it is. In integers, so that every machine chooses alike.
+fn promise(residuals: &[i64]) -> u64 {
+    /// What it costs to learn one more kind of residual.
+    const NEW: u64 = 5 * 16;
+    let mut kinds = [0_u64; 65 * 4];
+    let mut cost = 0;
+    for residual in residuals {
+        let folded = fold(*residual);
+        let bits = 64 - folded.leading_zeros();
+        let rest = bits.saturating_sub(3);
+        let below = (folded >> rest) & 3;
+        kinds[bits as usize * 4 + below as usize] += 1;
+        cost += u64::from(rest) * 16;
+    }
+    let whole = log2_x16(residuals.len() as u64);
+    kinds.iter().filter(|count| **count > 0).fold(cost, |cost, count| cost + NEW + count * (whole - log2_x16(*count)))
+}
+
+/// 16 log2, linear between powers of two.
+fn log2_x16(value: u64) -> u64 {
+    let whole = value.max(1).ilog2();
+    u64::from(whole) * 16 + ((value.max(1) - (1 << whole)) << 4 >> whole)
 }
 
 /// Reads a column of `count` rows back.

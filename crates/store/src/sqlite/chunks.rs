@@ -1,4 +1,9 @@
 //! Blocks of segments and chunks in SQL. What their bodies say is the business of [`crate::chunk`].
+//!
+//! A segment is one row a vehicle, not one blob with an index beside it: cutting one block out of a blob by `substr`
+//! makes the engine walk all of the blob before it (74 us in 849 KiB, for each segment), while a whole track out of
+//! two segments takes 117 us from rows (example `checkpoint_cost`). And what lies in one transaction cannot disagree
+//! with an index in memory.
 
 use model::{Fix, Timestamp, VehicleId};
 use sqlx::sqlite::SqliteRow;
