@@ -11,41 +11,54 @@ const MINUTE_US: i64 = 60_000_000;
 /// Keys that are remembered at most; beyond it nobody may log in until the minute is over.
 const KEYS_MAX: usize = 100_000;
 
+/// Attempts of one key that may wait for their verdict at the same time: a burst ends here, however fast it comes.
+const PENDING_MAX: u32 = 64;
+
+/// What is known of a key in the running minute.
+#[derive(Clone, Copy, Default)]
+struct Attempts {
+    failed: u32,
+    pending: u32,
+}
+
 /// Failed logins in the running minute, by key.
 #[derive(Default)]
 pub(crate) struct LoginLimiter {
-    minute: Mutex<(i64, BTreeMap<String, u32>)>,
+    minute: Mutex<(i64, BTreeMap<String, Attempts>)>,
 }
 
 impl LoginLimiter {
-    /// Counts an attempt against all keys, or none of them.
+    /// Begins an attempt under all keys, each with the failures that it may have, or refuses it.
     ///
     /// # Errors
     /// With the seconds until the next minute when a key has no attempt left.
-    pub(crate) fn charge(&self, keys: &[(String, u32)], now: Timestamp) -> Result<(), u64> {
+    pub(crate) fn begin(&self, keys: &[(String, u32)], now: Timestamp) -> Result<(), u64> {
         let minute = now.0.div_euclid(MINUTE_US);
         let mut state = self.minute.lock();
         if state.0 != minute {
             *state = (minute, BTreeMap::new());
         }
-        let counts = &mut state.1;
-        let spent = keys.iter().any(|(key, max)| counts.get(key).copied().unwrap_or(0) >= *max);
-        if spent || counts.len() + keys.len() > KEYS_MAX {
+        let known = &mut state.1;
+        let spent = keys.iter().any(|(key, failures_max)| {
+            known.get(key).is_some_and(|a| a.failed >= *failures_max || a.pending >= PENDING_MAX)
+        });
+        if spent || known.len() + keys.len() > KEYS_MAX {
             let left_us = MINUTE_US - now.0.rem_euclid(MINUTE_US);
             return Err(left_us.unsigned_abs().div_ceil(1_000_000));
         }
         for (key, _) in keys {
-            *counts.entry(key.clone()).or_default() += 1;
+            known.entry(key.clone()).or_default().pending += 1;
         }
         Ok(())
     }
 
-    /// Takes an attempt back: it succeeded.
-    pub(crate) fn refund(&self, keys: &[(String, u32)]) {
+    /// Ends an attempt. One that is never ended goes on pending until the minute is over.
+    pub(crate) fn end(&self, keys: &[(String, u32)], failed: bool) {
         let mut state = self.minute.lock();
         for (key, _) in keys {
-            if let Some(count) = state.1.get_mut(key) {
-                *count = count.saturating_sub(1);
+            if let Some(attempts) = state.1.get_mut(key) {
+                attempts.pending = attempts.pending.saturating_sub(1);
+                attempts.failed += u32::from(failed);
             }
         }
     }
@@ -110,13 +123,24 @@ mod tests {
     fn failures_are_counted_by_minute() {
         let limiter = LoginLimiter::default();
         let keys = [("a".to_owned(), 2), ("b".to_owned(), 9)];
-        let at = |s: i64| Timestamp::from_secs(s);
-        assert_eq!(limiter.charge(&keys, at(0)), Ok(()));
-        assert_eq!(limiter.charge(&keys, at(1)), Ok(()));
-        assert_eq!(limiter.charge(&keys, at(50)), Err(10));
-        limiter.refund(&keys);
-        assert_eq!(limiter.charge(&keys, at(51)), Ok(()));
-        assert_eq!(limiter.charge(&keys, at(60)), Ok(()), "a new minute");
+        let attempt = |second, failed| {
+            let begun = limiter.begin(&keys, Timestamp::from_secs(second));
+            limiter.end(&keys, failed);
+            begun
+        };
+        for (second, failed, expect) in
+            [(0, true, Ok(())), (1, false, Ok(())), (2, true, Ok(())), (50, false, Err(10)), (60, false, Ok(()))]
+        {
+            assert_eq!(attempt(second, failed), expect, "{second}");
+        }
+    }
+
+    #[test]
+    fn a_burst_ends_before_its_verdicts() {
+        let limiter = LoginLimiter::default();
+        let keys = [("a".to_owned(), 1)];
+        let begun = (0..100).filter(|_| limiter.begin(&keys, Timestamp::from_secs(0)).is_ok()).count();
+        assert_eq!(begun, PENDING_MAX as usize);
     }
 
     #[test]

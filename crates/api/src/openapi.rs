@@ -12,7 +12,10 @@ use utoipa_axum::routes;
 
 use crate::access::{self, Access};
 use crate::app::App;
+use crate::dto::CrsName;
+use crate::events::{LivePositionView, ReadyView};
 use crate::problem::ProblemBody;
+use crate::tracks::FormatName;
 use crate::{commands, events, facts, imports, service, sessions, terminals, tracks, users, vehicles, zones};
 
 /// Name of the one security scheme.
@@ -28,7 +31,7 @@ const SCHEME: &str = "session";
             is in force, or with 202 and its number when that takes longer than 10 s. Refusals are problem details \
             (RFC 9457). What belongs to another carrier does not exist."
     ),
-    components(schemas(ProblemBody))
+    components(schemas(ProblemBody, CrsName, FormatName, LivePositionView, ReadyView))
 )]
 struct Description;
 

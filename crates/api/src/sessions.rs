@@ -73,15 +73,15 @@ pub(crate) async fn create(
     let name: String = login.username.chars().take(64).collect();
     let by_name = (format!("name {name}"), app.config.login_failures_per_name);
     let keys: Vec<_> = std::iter::once(by_name).chain(address).collect();
-    app.logins.charge(&keys, now).map_err(|seconds| {
+    app.logins.begin(&keys, now).map_err(|seconds| {
         Problem::new(Kind::TooMany, "too many failed logins; wait for the next minute").retry_after_s(seconds)
     })?;
-    let session = app.deps.store.users().login(&login.username, &login.password, now).await?;
-    let Some(session) = session else {
+    let session = app.deps.store.users().login(&login.username, &login.password, now).await;
+    app.logins.end(&keys, matches!(session, Ok(None)));
+    let Some(session) = session? else {
         tracing::warn!(name, peer = peer.map(|ip| ip.to_string()), "login failed");
         return Err(Problem::new(Kind::Unauthenticated, "name and password do not go together"));
     };
-    app.logins.refund(&keys);
     let user = WhoView::of(&app.registry(), &session.principal);
     let view = SessionView { token: session.token, expires_at: Time(session.expires), user };
     Ok((StatusCode::CREATED, Json(view)).into_response())

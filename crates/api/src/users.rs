@@ -50,14 +50,14 @@ impl UserView {
     responses((status = 200, description = "A page of users", body = List<UserView>)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    _: Caller,
+    Caller(who): Caller,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<List<UserView>>, Problem> {
     let limit = app.page(query.limit)?;
-    let users = app.deps.store.users().list().await?;
+    let users = app.deps.store.users().list().await?.into_iter().filter(|user| who.scope.sees(user.carrier));
     let after = query.cursor.as_deref();
     let mut page: Vec<_> =
-        users.into_iter().filter(|user| after.is_none_or(|last| user.name.as_str() > last)).take(limit + 1).collect();
+        users.filter(|user| after.is_none_or(|last| user.name.as_str() > last)).take(limit + 1).collect();
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|user| user.name.clone());

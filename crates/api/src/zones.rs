@@ -139,7 +139,7 @@ fn unknown(id: impl std::fmt::Display) -> Problem {
 /// One zone that stands, in its last revision. `ETag` is the revision.
 #[utoipa::path(get, path = "/api/v1/zones/{id}", tag = "zones", operation_id = "get_zone",
     params(("id" = String, Path, description = "`z_...`"), CrsQuery),
-    responses((status = 200, description = "The zone", body = ZoneDoc, content_type = "application/geo+json")))]
+    responses((status = 200, description = "The zone", body = ZoneDoc)))]
 pub(crate) async fn get(
     State(app): State<App>,
     _: Caller,

@@ -54,6 +54,17 @@ fn the_table_is_what_is_routed_and_described() {
     }
 }
 
+#[test]
+fn the_description_holds_together() {
+    let text = openapi_json();
+    let api: Value = serde_json::from_str(&text).unwrap();
+    let refs: BTreeSet<&str> = text.split("\"$ref\": \"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(refs.len() > 30, "{refs:?}");
+    for pointer in refs {
+        assert!(api.pointer(pointer).is_some(), "{pointer} is described nowhere");
+    }
+}
+
 #[tokio::test]
 async fn nobody_gets_nothing() {
     let world = World::new().await;

@@ -13,6 +13,9 @@ fn bridge(name: &str) -> Value {
             "valid_from": "2026-01-01T00:00:00Z"}})
 }
 
+/// Makes a good zone a bad one.
+type Spoil = fn(&mut Value);
+
 async fn send(world: &World, method: Method, uri: &str, body: &Value, if_match: Option<&str>) -> Answer {
     let mut request = request(&world.admin, method, uri, "application/geo+json", Body::from(body.to_string()));
     if let Some(tag) = if_match {
@@ -53,7 +56,7 @@ async fn a_zone_lives() {
 #[tokio::test]
 async fn bad_zones_are_refused_by_name() {
     let world = World::new().await;
-    let cases: [(fn(&mut Value), &str); 6] = [
+    let cases: [(Spoil, &str); 6] = [
         (|zone| zone["properties"]["max_kmh"] = json!(40), "properties.max_kmh"),
         (|zone| zone["properties"]["kind"] = json!("bridge"), "properties.kind"),
         (|zone| zone["properties"]["half_width_m"] = json!(null), "properties.half_width_m"),
