@@ -62,7 +62,7 @@ impl Setup {
     }
 }
 
-/// A running server.
+/// A running server. Killed when it is dropped, so that a failing test leaves none behind.
 pub struct Server {
     child: Child,
     /// Where terminals connect.
@@ -115,7 +115,6 @@ impl Server {
     /// When it is gone already.
     pub fn kill(mut self) {
         self.child.kill().expect("kill");
-        self.child.wait().expect("reaped");
     }
 
     /// Asks it to end, and waits.
@@ -145,6 +144,14 @@ impl Server {
         let answer = client.post("/api/v1/sessions", &json!({"username": "admin", "password": PASSWORD}));
         client.token = answer.expect("logs in")["token"].as_str().expect("token").to_owned();
         client
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already: then there is nobody to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

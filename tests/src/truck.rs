@@ -1,5 +1,6 @@
 //! A terminal over a real socket: registers, authenticates, reports, and remembers what was acknowledged.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub struct Truck {
     code: Option<String>,
     serial: u16,
     link: Option<Link>,
+    /// Answers that came while another one was waited for.
+    answers: BTreeMap<u16, u8>,
 }
 
 struct Link {
@@ -83,7 +86,15 @@ impl Truck {
     /// A truck that has not met the server yet.
     #[must_use]
     pub fn new(phone: &str, plate: &str, edition: Edition) -> Self {
-        Self { phone: phone.to_owned(), plate: plate.to_owned(), edition, code: None, serial: 0, link: None }
+        Self {
+            phone: phone.to_owned(),
+            plate: plate.to_owned(),
+            edition,
+            code: None,
+            serial: 0,
+            link: None,
+            answers: BTreeMap::new(),
+        }
     }
 
     /// Connects, registers when it has no code, and authenticates.
@@ -95,6 +106,7 @@ impl Truck {
         stream.set_read_timeout(Some(ANSWER_MAX))?;
         stream.set_nodelay(true)?;
         self.link = Some(Link { stream, deframer: Deframer::new(), inbox: Vec::new() });
+        self.answers.clear();
         if self.code.is_none() {
             match self.register()? {
                 Ok(code) => self.code = Some(code),
@@ -143,6 +155,7 @@ impl Truck {
     pub fn dial(&mut self, server: &str) -> io::Result<()> {
         let stream = TcpStream::connect(server)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
+        stream.set_write_timeout(Some(ANSWER_MAX))?;
         self.link = Some(Link { stream, deframer: Deframer::new(), inbox: Vec::new() });
         Ok(())
     }
@@ -200,15 +213,17 @@ impl Truck {
         self.link.as_mut().ok_or(io::ErrorKind::NotConnected)?.stream.write_all(bytes)
     }
 
-    /// The result in the general response to that serial number; other messages are passed over.
+    /// The result in the general response to that serial number; other messages are passed over, other results kept.
     ///
     /// # Errors
     /// When the link is down.
     pub fn answer_to(&mut self, serial: u16) -> io::Result<u8> {
         loop {
-            match self.receive()? {
-                (_, Message::PlatformGeneral(answer)) if answer.answered_serial == serial => return Ok(answer.result),
-                _ => {}
+            if let Some(result) = self.answers.remove(&serial) {
+                return Ok(result);
+            }
+            if let (_, Message::PlatformGeneral(answer)) = self.receive()? {
+                self.answers.insert(answer.answered_serial, answer.result);
             }
         }
     }

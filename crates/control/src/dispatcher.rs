@@ -75,9 +75,12 @@ impl Dispatcher {
 
     async fn look_around(&mut self) -> Result<(), StoreError> {
         let effects = self.store.pending_effects(BATCH).await?;
+        // What was dispatched is settled by the pipeline, from the journal; what was not, here.
         let mut settlements = Vec::new();
         for effect in effects {
-            settlements.extend(self.carry_out(&effect).await);
+            if !self.carry_out(&effect).await {
+                settlements.push(Settlement { id: effect.id, state: EffectState::Expired, command: None });
+            }
         }
         if !settlements.is_empty() {
             self.store.write(Writes { settlements, ..Writes::default() }).await?;
@@ -97,19 +100,17 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Puts the command of an effect on record; `None`: try again later.
-    async fn carry_out(&self, effect: &Effect) -> Option<Settlement> {
-        let settled = |state, command| Some(Settlement { id: effect.id, state, command });
-        if let Some(command) = self.control.registry().command_for(effect.id) {
-            return settled(EffectState::Dispatched, Some(command));
-        }
+    /// Puts the command of an effect on record; `false`: it is of no use any more.
+    async fn carry_out(&self, effect: &Effect) -> bool {
         let now = self.head.now();
-        if now.since_us(effect.raised_at) > EFFECT_AGE_MAX_US {
-            return settled(EffectState::Expired, None);
+        if self.control.registry().command_for(effect.id).is_some() {
+            return true;
         }
-        let id = CommandId(effect.id.0 as u64 | 1);
+        if now.since_us(effect.raised_at) > EFFECT_AGE_MAX_US {
+            return false;
+        }
         let command = Command {
-            id,
+            id: CommandId(effect.id.0 as u64 | 1),
             terminal: effect.terminal,
             body: CommandBody::Text { text: effect.text.clone(), urgent: true, spoken: true },
             origin: CommandOrigin::Effect(effect.id),
@@ -122,14 +123,14 @@ impl Dispatcher {
             Ok(if known { Vec::new() } else { vec![Change::CommandRequest(command)] })
         });
         match request.await {
-            Ok(_) => settled(EffectState::Dispatched, Some(id)),
+            Ok(_) => true,
             Err(ControlError::Unavailable { message, .. }) => {
-                tracing::error!(effect = %effect.id, message, "cannot record the command of an effect");
-                None
+                tracing::error!(effect = %effect.id, message, "cannot record the command of an effect; trying again");
+                true
             }
             Err(refusal) => {
                 tracing::warn!(effect = %effect.id, %refusal, "an effect cannot be carried out");
-                settled(EffectState::Expired, None)
+                false
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::{Change, CommandBody, CommandId, CommandState, ControlRecord, Registry, TerminalId, Timestamp};
-use store::CommandRow;
+use model::{
+    Change, CommandBody, CommandId, CommandOrigin, CommandState, ControlRecord, Registry, TerminalId, Timestamp,
+};
+use store::{CommandRow, EffectState, Settlement};
 
 use crate::decode::Answer;
 
@@ -21,6 +23,7 @@ pub(crate) struct Commands {
     open: BTreeMap<CommandId, CommandRow>,
     waiting: BTreeMap<(TerminalId, u16, u16), CommandId>,
     changed: Vec<CommandRow>,
+    settlements: Vec<Settlement>,
 }
 
 impl Commands {
@@ -38,8 +41,17 @@ impl Commands {
         std::mem::take(&mut self.changed)
     }
 
+    /// The effects that were put on record as commands since the last call: from the journal, so that a rebuilt
+    /// outbox sends nothing twice and a rebuilt case stands where the first one stood.
+    pub(crate) fn take_settlements(&mut self) -> Vec<Settlement> {
+        std::mem::take(&mut self.settlements)
+    }
+
     pub(crate) fn control(&mut self, seq: u64, record: &ControlRecord, registry: &Registry) {
         let Change::CommandRequest(command) = &record.change else { return };
+        if let CommandOrigin::Effect(id) = command.origin {
+            self.settlements.push(Settlement { id, state: EffectState::Dispatched, command: Some(command.id) });
+        }
         let vehicle = registry.terminal(command.terminal).and_then(|terminal| terminal.vehicle());
         let row = CommandRow {
             command: command.clone(),
@@ -112,7 +124,7 @@ const fn guard(seq: u64, state: CommandState) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Command, CommandOrigin};
+    use model::Command;
 
     fn request(id: u64) -> ControlRecord {
         let command = Command {

@@ -34,6 +34,8 @@ pub(crate) struct Dispatcher {
     /// Whether what comes now was committed after the start, and not read back.
     pub is_live: bool,
     pub held_back: Vec<Placed>,
+    pub overtaken: Vec<Placed>,
+    pub live_fixes: u64,
 }
 
 /// A fix with the vehicle that it is about.
@@ -65,7 +67,12 @@ impl Dispatcher {
             lane.send(ToLane::Batch { judging: self.judging.clone(), seq, fixes }).map_err(|_| Stopped)?;
         }
         let strangers = if strangers.is_empty() { Vec::new() } else { self.strangers.take(seq, &strangers) };
-        let writes = Writes { commands: self.commands.take_changed(), strangers, ..Writes::default() };
+        let writes = Writes {
+            commands: self.commands.take_changed(),
+            settlements: self.commands.take_settlements(),
+            strangers,
+            ..Writes::default()
+        };
         let source = self.lanes.len();
         self.views.blocking_send(ToViews::Applied { source, seq, writes }).map_err(|_| Stopped)
     }
@@ -125,13 +132,16 @@ impl Dispatcher {
         }
     }
 
-    /// The saboteur: every third fix of a batch comes one batch later than it should.
+    /// The saboteur: every third fix comes after the next one.
     fn swap_records(&mut self, fixes: &mut Vec<Placed>) {
-        let late = std::mem::take(&mut self.held_back);
-        let mut number = 0;
+        if fixes.is_empty() {
+            return;
+        }
+        let late = std::mem::take(&mut self.overtaken);
+        self.overtaken = std::mem::take(&mut self.held_back);
         fixes.retain(|entry| {
-            number += 1;
-            let hold = number % 3 == 0;
+            self.live_fixes += 1;
+            let hold = self.live_fixes.is_multiple_of(3);
             if hold {
                 self.held_back.push(entry.clone());
             }

@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn marks_are_per_field() {
         let ok = (25_500_000, 103_800_000);
-        let cases: [(u32, (u32, u32), u16, [u8; 6], Marks); 9] = [
+        type Case = (u32, (u32, u32), u16, [u8; 6], Marks);
+        let cases: [Case; 9] = [
             (3, ok, 605, NOON, Marks::default()),
             (1, ok, 605, NOON, Marks::NO_POSITION),
             (3, (0, 0), 605, NOON, Marks::NO_POSITION),

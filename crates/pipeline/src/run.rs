@@ -213,6 +213,8 @@ pub async fn start(
         last_cut: Instant::now(),
         is_live: false,
         held_back: Vec::new(),
+        overtaken: Vec::new(),
+        live_fixes: 0,
     };
     let dispatcher = std::thread::Builder::new()
         .name("dispatch".into())
