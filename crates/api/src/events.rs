@@ -119,10 +119,12 @@ pub(crate) async fn get(
 async fn head(app: &App, who: &Principal) -> Result<ChangeToken, Problem> {
     let recovered = app.deps.store.recovery().await?.unwrap_or_default();
     let mut token = ChangeToken { seq: recovered.position.seq, id: FactId(u128::MAX) };
+    let settled = app.deps.views.settled();
     loop {
         let rows = app.deps.store.facts_changed_after(who.scope, token, FACTS_MAX).await?;
-        token = rows.last().map_or(token, store::FactRow::token);
-        if rows.len() < FACTS_MAX {
+        let last = rows.iter().rev().find(|row| row.changed <= settled);
+        token = last.map_or(token, store::FactRow::token);
+        if rows.len() < FACTS_MAX || rows.last().is_none_or(|row| row.changed > settled) {
             return Ok(token);
         }
     }
@@ -182,7 +184,9 @@ impl Follower {
 
     async fn look(&mut self) -> Result<(), Problem> {
         self.looked = Instant::now();
-        let facts = self.app.deps.store.facts_changed_after(self.who.scope, self.seen, FACTS_MAX).await?;
+        let settled = self.app.deps.views.settled();
+        let mut facts = self.app.deps.store.facts_changed_after(self.who.scope, self.seen, FACTS_MAX).await?;
+        facts.retain(|row| row.changed <= settled);
         let (positions, cursor) = self.app.deps.views.positions(self.cursor);
         self.cursor = cursor;
         let registry = self.app.registry();

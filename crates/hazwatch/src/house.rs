@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::admission::House as Admission;
 use crate::config::Config;
 use crate::error::Failure;
+use crate::gauges::Gauges;
 use crate::ports::{ControlOf, DownlinkOf, HeadOf, ViewsOf};
 
 /// Where in the data folder the journal lies.
@@ -39,7 +40,7 @@ pub(crate) struct House {
     stop: watch::Sender<bool>,
     door: tokio::task::JoinHandle<gateway::Stopped>,
     window: tokio::task::JoinHandle<()>,
-    dispatcher: tokio::task::JoinHandle<()>,
+    helpers: Vec<tokio::task::JoinHandle<()>>,
     _lock: DataLock,
 }
 
@@ -49,25 +50,66 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(what: impl Into<String>)
     move |error| Failure::because(what, error)
 }
 
+/// The rooms behind both doors: the truth, the memory, and what makes the one from the other.
+struct Core {
+    store: Store,
+    journal: Journal,
+    pipeline: pipeline::Handle,
+    clock: Arc<dyn Clock>,
+    head: Arc<dyn Head>,
+    control: Arc<Control>,
+    generated_password: Option<String>,
+}
+
 /// Starts a server; returns when it is bound and its views have caught up with its journal.
 pub(crate) async fn start(config: &Config) -> Result<House, Failure> {
-    let data = config.server.data.clone();
-    let lock = DataLock::acquire(&data).map_err(failed("cannot start"))?;
+    let lock = DataLock::acquire(&config.server.data).map_err(failed("cannot start"))?;
     let (door, window) = bind(config).await?;
     let (jt808, http) = (address(&door)?, address(&window)?);
     let metrics = prometheus::Registry::new();
+    let core = start_core(config, &metrics).await?;
+    let gateway = make_gateway(config, &core, &metrics).await?;
+    let views = core.pipeline.views.clone();
+
+    let downlink = Arc::new(DownlinkOf(gateway.clone()));
+    let dispatcher = Dispatcher::new(core.control.clone(), core.head.clone(), core.store.clone(), downlink);
+    let gauges = Gauges::register(&metrics).map_err(failed("cannot count"))?;
+    let helpers = vec![
+        tokio::spawn(dispatcher.run(views.watch_work(), gateway.authenticated())),
+        tokio::spawn(gauges.run(core.journal.clone(), views)),
+    ];
+    let (stop, stopping) = watch::channel(false);
+    let router = api::router(window_deps(config, &core, &gateway, &metrics), config.api.requests());
+    let window = tokio::spawn(api::serve(window, router, config.api.connections(), stopped(stopping.clone())));
+    let running = gateway.clone();
+    let door = tokio::spawn(async move { running.run(door, stopped(stopping)).await });
+    Ok(House {
+        jt808,
+        http,
+        store: core.store,
+        control: core.control,
+        gateway,
+        metrics,
+        generated_password: core.generated_password,
+        journal: core.journal,
+        pipeline: core.pipeline,
+        stop,
+        door,
+        window,
+        helpers,
+        _lock: lock,
+    })
+}
+
+/// Opens journal and store, recovers the views, and says by which rules they are judged from now on.
+async fn start_core(config: &Config, metrics: &prometheus::Registry) -> Result<Core, Failure> {
+    let data = &config.server.data;
     let clock = system_clock();
-
-    let store = Store::open(&data, config.pipeline.lanes).await.map_err(failed("cannot open the views"))?;
+    let store = Store::open(data, config.pipeline.lanes).await.map_err(failed("cannot open the views"))?;
     let generated_password = ensure_admin(&store, &*clock).await?;
-    let secret = store.users().secret(CODES_SECRET, 32).await.map_err(failed("cannot read app.db"))?;
-    let secret =
-        secret.try_into().map_err(|_| Failure::plain("the secret of the codes in app.db has a wrong length"))?;
-
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let (journal, feed, recovered) = open_journal(config, &data, &metrics)?;
+    let (journal, feed, recovered) = open_journal(config, data, metrics)?;
     let folder = data.join(JOURNAL);
-    let counters = pipeline::Metrics::register(&metrics).map_err(failed("cannot count"))?;
+    let counters = pipeline::Metrics::register(metrics).map_err(failed("cannot count"))?;
     let options = pipeline::Options {
         lanes: config.pipeline.lanes,
         checkpoint_every: Duration::from_secs(config.pipeline.checkpoint_s),
@@ -81,59 +123,46 @@ pub(crate) async fn start(config: &Config) -> Result<House, Failure> {
         let cause = pipeline.finish().await.err();
         return Err(cause.map_or_else(|| Failure::plain("the views stopped"), failed("cannot recover the views")));
     }
-
-    let head: Arc<dyn Head> = Arc::new(HeadOf { views: views.clone(), clock: clock.clone() });
-    let at_end = registry_at_end(&*disk, &folder)?;
+    let head: Arc<dyn Head> = Arc::new(HeadOf { views, clock: clock.clone() });
+    let at_end = registry_at_end(&RealDisk, &folder)?;
     let control = Arc::new(Control::new(journal.clone(), head.clone(), at_end));
     raise_rule_revision(&control).await?;
-    let admission = Arc::new(Admission { mode: config.server.admission, control: control.clone(), head: head.clone() });
-    let door_metrics = gateway::Metrics::new(&metrics).map_err(failed("cannot count"))?;
-    let gateway = Gateway::new(
-        journal.clone(),
-        admission,
+    Ok(Core { store, journal, pipeline, clock, head, control, generated_password })
+}
+
+async fn make_gateway(config: &Config, core: &Core, metrics: &prometheus::Registry) -> Result<Gateway, Failure> {
+    let secret = core.store.users().secret(CODES_SECRET, 32).await.map_err(failed("cannot read app.db"))?;
+    let secret =
+        secret.try_into().map_err(|_| Failure::plain("the secret of the codes in app.db has a wrong length"))?;
+    let admission = Admission { mode: config.server.admission, control: core.control.clone(), head: core.head.clone() };
+    let counters = gateway::Metrics::new(metrics).map_err(failed("cannot count"))?;
+    Ok(Gateway::new(
+        core.journal.clone(),
+        Arc::new(admission),
         AuthCodes::new(secret),
         config.gateway.limits(),
-        door_metrics,
-        clock.clone(),
-    );
+        counters,
+        core.clock.clone(),
+    ))
+}
 
-    let dispatcher = Dispatcher::new(control.clone(), head, store.clone(), Arc::new(DownlinkOf(gateway.clone())));
-    let dispatcher = tokio::spawn(dispatcher.run(views.watch_work(), gateway.authenticated()));
-    let deps = api::Deps {
-        store: store.clone(),
-        control: Arc::new(ControlOf { control: control.clone(), gateway: gateway.clone() }),
+fn window_deps(config: &Config, core: &Core, gateway: &Gateway, metrics: &prometheus::Registry) -> api::Deps {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let clock = core.clock.clone();
+    api::Deps {
+        store: core.store.clone(),
+        control: Arc::new(ControlOf { control: core.control.clone(), gateway: gateway.clone() }),
         views: Arc::new(ViewsOf {
-            views,
-            watermark: journal.watermark(),
-            journal: journal.clone(),
+            views: core.pipeline.views.clone(),
+            watermark: core.journal.watermark(),
+            journal: core.journal.clone(),
             gateway: gateway.clone(),
         }),
-        frames: Arc::new(Frames::new(disk, folder)),
+        frames: Arc::new(Frames::new(disk, config.server.data.join(JOURNAL))),
         metrics: metrics.clone(),
         clock: Arc::new(move || clock.now()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let (stop, stopping) = watch::channel(false);
-    let router = api::router(deps, config.api.requests());
-    let window = tokio::spawn(api::serve(window, router, config.api.connections(), stopped(stopping.clone())));
-    let running = gateway.clone();
-    let door = tokio::spawn(async move { running.run(door, stopped(stopping)).await });
-    Ok(House {
-        jt808,
-        http,
-        store,
-        control,
-        gateway,
-        metrics,
-        generated_password,
-        journal,
-        pipeline,
-        stop,
-        door,
-        window,
-        dispatcher,
-        _lock: lock,
-    })
+    }
 }
 
 impl House {
@@ -143,7 +172,7 @@ impl House {
         self.stop.send_replace(true);
         let _ = self.door.await;
         let _ = self.window.await;
-        self.dispatcher.abort();
+        self.helpers.iter().for_each(tokio::task::JoinHandle::abort);
         let journal = self.journal.clone();
         let _ = tokio::task::spawn_blocking(move || journal.close()).await;
         self.pipeline.finish().await.map_err(failed("the views did not make their last checkpoint"))

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod display;
 mod error;
+mod gauges;
 mod house;
 mod log;
 mod ports;

@@ -91,6 +91,10 @@ impl ViewsPort for ViewsOf {
         })
     }
 
+    fn settled(&self) -> u64 {
+        self.views.applied()
+    }
+
     fn ready(&self) -> Result<(), String> {
         self.journal.failure().map_or(Ok(()), |error| Err(error.to_string()))
     }

@@ -85,6 +85,10 @@ pub trait ViewsPort: Send + Sync {
     /// Returns when the views reflect every frame answered before the call, or after 5 s with the lag.
     fn caught_up(&self) -> BoxFuture<'_, Result<(), ViewsBehind>>;
 
+    /// The last envelope whose facts are all written: a feed that goes beyond it may pass over one that comes later
+    /// from another lane.
+    fn settled(&self) -> u64;
+
     /// Whether the server may take traffic: `Err` says why not.
     ///
     /// # Errors

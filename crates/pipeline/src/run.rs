@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::commands::Commands;
 use crate::dispatch::{Dispatcher, build_zones};
-use crate::lane::{Judging, Lane};
+use crate::lane::{Judging, Lane, ToLane};
 use crate::metrics::Metrics;
 use crate::strangers::Strangers;
-use crate::views::{Live, Pending, Shared, Writer};
+use crate::views::{Live, Pending, Shared, ToViews, Writer};
 
 /// How the pipeline runs.
 #[derive(Clone)]
@@ -99,7 +99,7 @@ impl Views {
     /// Told of every envelope that the views have taken in.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
-        self.applied.clone()
+        self.shared.applied.subscribe()
     }
 
     /// Moves when an effect or a command was written.
@@ -180,14 +180,7 @@ pub async fn start(
     let (to_views, views_input) = mpsc::channel(256);
     let lanes = options.lanes.max(1);
     let runtime = tokio::runtime::Handle::current();
-    let mut senders = Vec::new();
-    let mut lane_threads = Vec::new();
-    for index in 0..lanes {
-        let (sender, input) = sync_channel(16);
-        let lane = Lane::new(index, store.clone(), runtime.clone(), metrics.clone(), shared.clone(), to_views.clone());
-        lane_threads.push(std::thread::Builder::new().name(format!("lane-{index}")).spawn(move || lane.run(&input))?);
-        senders.push(sender);
-    }
+    let (senders, lane_threads) = start_lanes(lanes, &store, &runtime, &metrics, &shared, &to_views)?;
     let writer = Writer {
         store,
         metrics: metrics.clone(),
@@ -221,6 +214,26 @@ pub async fn start(
         .spawn(move || dispatch(dispatcher, reader, feed, &runtime))?;
     let views = Views { shared, applied: applied_seen };
     Ok(Handle { views, dispatcher, lanes: lane_threads, writer })
+}
+
+type Lanes = (Vec<SyncSender<ToLane>>, Vec<JoinHandle<()>>);
+
+fn start_lanes(
+    lanes: usize,
+    store: &Store,
+    runtime: &tokio::runtime::Handle,
+    metrics: &Metrics,
+    shared: &Arc<Shared>,
+    to_views: &mpsc::Sender<ToViews>,
+) -> Result<Lanes, PipelineError> {
+    let mut started = Lanes::default();
+    for index in 0..lanes {
+        let (sender, input) = sync_channel(16);
+        let lane = Lane::new(index, store.clone(), runtime.clone(), metrics.clone(), shared.clone(), to_views.clone());
+        started.1.push(std::thread::Builder::new().name(format!("lane-{index}")).spawn(move || lane.run(&input))?);
+        started.0.push(sender);
+    }
+    Ok(started)
 }
 
 fn dispatch(

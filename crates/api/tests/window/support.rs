@@ -101,6 +101,10 @@ impl ViewsPort for Views {
         Box::pin(async move { if behind == 0 { Ok(()) } else { Err(ViewsBehind { behind }) } })
     }
 
+    fn settled(&self) -> u64 {
+        u64::MAX
+    }
+
     fn ready(&self) -> Result<(), String> {
         self.not_ready.lock().clone().map_or(Ok(()), Err)
     }
