@@ -75,6 +75,9 @@ impl Control {
 }
 
 fn unavailable(error: &AppendError) -> ControlError {
+    if matches!(error, AppendError::TooLarge { .. }) {
+        return ControlError::Invalid { field: "changes".to_owned(), message: error.to_string() };
+    }
     ControlError::Unavailable { message: error.to_string(), unknown: matches!(error, AppendError::Unknown(_)) }
 }
 

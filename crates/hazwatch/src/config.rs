@@ -247,14 +247,12 @@ impl Config {
             ("api.import_bytes_max", self.api.import_bytes_max),
             ("api.connections_max", self.api.connections_max),
             ("api.track_fixes_max", self.api.track_fixes_max),
-            ("journal.batch_bytes_max", self.journal.batch_bytes_max),
-            ("pipeline.lanes", self.pipeline.lanes),
             ("pipeline.checkpoint_fixes_max", self.pipeline.checkpoint_fixes_max),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(Failure::Usage(format!("{key} must be at least 1")));
         }
-        let seconds = [
+        let ranges = [
             ("gateway.idle_timeout_s", self.gateway.idle_timeout_s, 1, 86_400),
             ("gateway.unauthenticated_timeout_s", self.gateway.unauthenticated_timeout_s, 1, 3_600),
             ("gateway.write_timeout_s", self.gateway.write_timeout_s, 1, 3_600),
@@ -262,9 +260,10 @@ impl Config {
             ("api.request_timeout_s", self.api.request_timeout_s, 1, 600),
             ("journal.tick_s", self.journal.tick_s, 1, 10),
             ("pipeline.checkpoint_s", self.pipeline.checkpoint_s, 1, 600),
+            ("journal.batch_bytes_max", self.journal.batch_bytes_max as u64, 1, 32 << 20),
             ("pipeline.lanes", self.pipeline.lanes as u64, 1, 64),
         ];
-        match seconds.iter().find(|(_, value, min, max)| value < min || value > max) {
+        match ranges.iter().find(|(_, value, min, max)| value < min || value > max) {
             Some((key, value, min, max)) => {
                 Err(Failure::Usage(format!("{key} is {value}: must be from {min} to {max}")))
             }

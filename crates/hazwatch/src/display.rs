@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fleet::Stats;
 use indicatif::{ProgressBar, ProgressStyle};
-use model::{CommandState, FactKind, Scope};
+use model::{CommandState, FactKind, Scope, Timestamp};
 use store::{ChangeToken, FactRow, Store};
 
 use crate::commands::say;
@@ -104,14 +104,22 @@ impl<'a> Display<'a> {
         let zone = zone.map_or_else(|| fact.zone.to_string(), |zone| zone.name.clone());
         let sure = fact.confidence.fraction() * 100.0;
         match fact.ended_at {
-            None => format!("{}  {} entered {zone} ({}, {sure:.0} % sure)", fact.started_at, plate, kind(fact.kind)),
+            None => {
+                let since = shown(fact.started_at);
+                format!("{since}  {plate} entered {zone} ({}, {sure:.0} % sure)", kind(fact.kind))
+            }
             Some(end) => {
                 let seconds = end.since_us(fact.started_at) as f64 / 1e6;
                 let text = cab_text(&self.house.store, row).await;
-                format!("{}  {plate} left {zone} after {seconds:.1} s, {} m{text}", end, fact.measures.length_m)
+                format!("{}  {plate} left {zone} after {seconds:.1} s, {} m{text}", shown(end), fact.measures.length_m)
             }
         }
     }
+}
+
+/// To the second: a terminal line is no evidence.
+fn shown(time: Timestamp) -> Timestamp {
+    Timestamp::from_secs(time.secs())
 }
 
 const fn kind(kind: FactKind) -> &'static str {

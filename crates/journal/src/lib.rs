@@ -29,5 +29,6 @@ pub use record::{Batch, Kind, Record};
 pub use segment::{Broken, OpenError, SEGMENT_BYTES_MAX, Stream};
 pub use verify::{Report, VerifyError, verify};
 pub use writer::{
-    AppendError, Clock, CommitStats, Committed, Journal, Options, Recovered, Ticket, Watermark, system_clock,
+    AppendError, Clock, CommitStats, Committed, Journal, Options, Recovered, SUBMISSION_BYTES_MAX, Ticket, Watermark,
+    system_clock,
 };

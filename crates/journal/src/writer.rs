@@ -107,6 +107,12 @@ pub enum AppendError {
     /// The journal is closing.
     #[error("the journal is closed")]
     Closed,
+    /// More than fits one envelope.
+    #[error("{bytes} bytes are too many for one commit ({SUBMISSION_BYTES_MAX} fit): hand it in in parts")]
+    TooLarge {
+        /// How many they are.
+        bytes: usize,
+    },
 }
 
 /// Where something was committed.
@@ -155,7 +161,8 @@ pub struct Recovered {
 
 struct Submission {
     records: Vec<Record>,
-    control: Vec<ControlRecord>,
+    /// Control records with their bytes.
+    control: Vec<(ControlRecord, Bytes)>,
     weight: u32,
     done: oneshot::Sender<Result<Committed, AppendError>>,
 }
@@ -182,6 +189,8 @@ pub struct Journal {
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
+/// What is handed in at once stays in one envelope, and an envelope has a bound ([`crate::envelope::BODY_MAX`]).
+pub const SUBMISSION_BYTES_MAX: usize = 32 << 20;
 /// Bytes that a record needs beside its raw bytes, for the bound on the queue.
 const RECORD_OVERHEAD: usize = 128;
 
@@ -245,11 +254,19 @@ impl Journal {
     /// # Errors
     /// When the journal has failed or is closing.
     pub async fn submit_control(&self, records: Vec<ControlRecord>) -> Result<Ticket, AppendError> {
-        self.queue(Vec::new(), records).await
+        let encoded = |record: ControlRecord| {
+            let raw = change_codec::encode(record.seq, &record.actor, &record.change);
+            (record, raw)
+        };
+        self.queue(Vec::new(), records.into_iter().map(encoded).collect()).await
     }
 
-    async fn queue(&self, records: Vec<Record>, control: Vec<ControlRecord>) -> Result<Ticket, AppendError> {
-        let bytes: usize = records.iter().map(|r| r.raw.len() + RECORD_OVERHEAD).sum();
+    async fn queue(&self, records: Vec<Record>, control: Vec<(ControlRecord, Bytes)>) -> Result<Ticket, AppendError> {
+        let raw = records.iter().map(|r| r.raw.len()).chain(control.iter().map(|(_, raw)| raw.len()));
+        let bytes: usize = raw.map(|length| length + RECORD_OVERHEAD).sum();
+        if bytes > SUBMISSION_BYTES_MAX {
+            return Err(AppendError::TooLarge { bytes });
+        }
         let weight = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.shared.queue_bytes_max);
         let permit = self.shared.room.acquire_many(weight).await.map_err(|_| AppendError::Closed)?;
         permit.forget();
@@ -434,32 +451,27 @@ impl Committer {
         self.commit_frames(records, received)
     }
 
-    fn commit_control(&mut self, submissions: &mut [Submission], now: Timestamp) -> Result<(), AppendError> {
-        let mut records = Vec::new();
+    fn commit_control(&mut self, submissions: &[Submission], now: Timestamp) -> Result<(), AppendError> {
+        let mut records: Vec<(ControlRecord, Bytes)> = Vec::new();
         for submission in submissions.iter() {
             records.extend(submission.control.iter().cloned());
         }
-        let Some(last) = records.last() else { return Ok(()) };
+        let Some((last, _)) = records.last() else { return Ok(()) };
         let (last_seq, head_seq) = (last.seq, self.control.end.head.control_seq);
-        if records.iter().zip(head_seq + 1..).any(|(record, expected)| record.seq != expected) {
+        if records.iter().zip(head_seq + 1..).any(|((record, _), expected)| record.seq != expected) {
             return Err(AppendError::Failed(format!("control records do not continue {head_seq}")));
         }
         let recorded_at = self.control.end.head.received.max(now);
         let header = self.control.header(Stream::Control, last_seq, recorded_at, records.len());
         self.buffer.clear();
         let mut writer = EnvelopeWriter::begin(&mut self.buffer, self.control.end.head.next_seq, &header);
-        for record in &mut records {
-            record.recorded_at = recorded_at;
-            writer.record(&Record {
-                kind: Kind::Control,
-                raw: change_codec::encode(record.seq, &record.actor, &record.change),
-                ..Record::tick(recorded_at)
-            });
+        for (_, raw) in &records {
+            writer.record(&Record { kind: Kind::Control, raw: raw.clone(), ..Record::tick(recorded_at) });
         }
         let hash = writer.finish();
         self.control.end.append(&self.buffer, recorded_at.china_day()).map_err(unknown)?;
         self.control.advance(hash, last_seq, recorded_at);
-        self.pending.append(&mut records);
+        self.pending.extend(records.into_iter().map(|(record, _)| ControlRecord { recorded_at, ..record }));
         Ok(())
     }
 

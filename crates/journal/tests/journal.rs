@@ -118,6 +118,20 @@ async fn acknowledged_records_survive_a_power_cut() {
 }
 
 #[tokio::test]
+async fn what_fits_no_envelope_is_refused_and_harms_nothing() {
+    let disk = SimDisk::default();
+    let (journal, _feed) = open(&disk);
+    let large = ControlRecord {
+        change: Change::SettingPut { key: "k".into(), value: "x".repeat(journal::SUBMISSION_BYTES_MAX) },
+        ..setting(1)
+    };
+    let refused = journal.submit_control(vec![large]).await;
+    assert!(matches!(refused, Err(AppendError::TooLarge { .. })), "{refused:?}");
+    journal.submit_control(vec![setting(1)]).await.expect("queued").await.expect("durable");
+    journal.close();
+}
+
+#[tokio::test]
 async fn a_failed_fsync_answers_nobody_and_is_not_retried() {
     let disk = SimDisk::default();
     let (journal, _feed) = open(&disk);
