@@ -113,11 +113,14 @@ pub(crate) struct Paced {
     /// Positions a second, all together [default: half of what a short `ingest` of the server reaches].
     #[arg(long)]
     pub(crate) rate: Option<u32>,
+    /// Who is measured, in this order.
+    #[arg(long, value_delimiter = ',', value_enum, default_values = ["hazwatch", "bare"])]
+    pub(crate) only: Vec<Contender>,
 }
 
 impl Default for Paced {
     fn default() -> Self {
-        Self { connections: 1_000, rate: None }
+        Self { connections: 1_000, rate: None, only: vec![Contender::Hazwatch, Contender::Bare] }
     }
 }
 
@@ -156,6 +159,9 @@ pub(crate) struct Client {
     pub(crate) rate: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seconds: u64,
+    /// Where the terminals keep their codes, to register only once.
+    #[arg(long)]
+    pub(crate) codes: Option<PathBuf>,
 }
 
 /// Options of a peer's process.

@@ -31,8 +31,8 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// Starts the load process; terminals from `first` on.
-    pub(crate) fn start(&self, at: &Ready, first: u32) -> Result<Child, Failure> {
+    /// Starts the load process; terminals from `first` on, with their codes from a run before if there was one.
+    pub(crate) fn start(&self, at: &Ready, first: u32, codes: Option<&Path>) -> Result<Child, Failure> {
         let manner = match self.manner {
             Manner::Full => "full",
             Manner::Paced => "paced",
@@ -47,6 +47,7 @@ impl Demand {
             ("--seconds", self.seconds),
         ];
         arguments.extend(numbers.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()]));
+        arguments.extend(codes.into_iter().flat_map(|path| ["--codes".to_owned(), path.display().to_string()]));
         Child::of_self("the load", &arguments)
     }
 }
@@ -72,7 +73,7 @@ pub(crate) fn turn(ground: &Ground, contender: Contender, demand: &Demand) -> Re
 
 fn turn_in(ground: &Ground, contender: Contender, demand: &Demand, folder: &Path) -> Result<Turn, Failure> {
     let running = ground.start(contender, folder)?;
-    let load = demand.start(&running.at, 0)?;
+    let load = demand.start(&running.at, 0, None)?;
     let (server, client) = (running.child.pid(), load.pid());
     load.expect(BEGIN, PATIENCE)?;
     let before = (process::cpu_s(server), process::cpu_s(client));

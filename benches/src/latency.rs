@@ -17,8 +17,8 @@ const FSYNC_LOOP: &str = "fdatasync alone";
 
 /// The bench.
 pub(crate) fn run(cli: &Cli, paced: &Paced) -> Result<Table, Failure> {
-    let contenders = [Contender::Hazwatch, Contender::Bare];
-    let ground = Ground::of(cli, &contenders)?;
+    let contenders = &paced.only;
+    let ground = Ground::of(cli, contenders)?;
     let seconds = cli.seconds();
     let full = Demand { manner: Manner::Full, connections: paced.connections, window: 1, rate: 0, seconds };
     let rate = match paced.rate {
@@ -26,11 +26,11 @@ pub(crate) fn run(cli: &Cli, paced: &Paced) -> Result<Table, Failure> {
         None => (turn(&ground, Contender::Hazwatch, &full)?.outcome.acked_per_s / 2.0) as u32,
     };
     let demand = Demand { manner: Manner::Paced, rate, ..full };
-    let (mut fsyncs, mut turns) = (Vec::new(), [Vec::new(), Vec::new()]);
+    let (mut fsyncs, mut turns) = (Vec::new(), contenders.iter().map(|_| Vec::new()).collect::<Vec<_>>());
     for _ in 0..cli.rounds() {
         fsyncs.push(fsync::measure(ground.folder()?.path(), Duration::from_secs(seconds.min(5)))?);
-        for (contender, turns) in contenders.into_iter().zip(&mut turns) {
-            turns.push(turn(&ground, contender, &demand)?);
+        for (contender, turns) in contenders.iter().zip(&mut turns) {
+            turns.push(turn(&ground, *contender, &demand)?);
         }
     }
     let mut table = Table::new(format!(
@@ -39,8 +39,8 @@ pub(crate) fn run(cli: &Cli, paced: &Paced) -> Result<Table, Failure> {
         cli.rounds(),
         ground.file_system()
     ));
-    for (contender, turns) in contenders.into_iter().zip(&turns) {
-        rows(&mut table, contender, turns);
+    for (contender, turns) in contenders.iter().zip(&turns) {
+        rows(&mut table, *contender, turns);
     }
     for (part, unit) in QUANTILES {
         let rounds = fsyncs.iter().map(|latencies| latencies.quantile_ms(part)).collect();
@@ -60,5 +60,11 @@ fn rows(table: &mut Table, contender: Contender, turns: &[Turn]) {
     let held_back: u64 = turns.iter().map(|turn| turn.outcome.held_back).sum();
     let answered: Vec<String> = turns.iter().map(|turn| format!("{:.0}", turn.outcome.acked_per_s)).collect();
     let name = contender.name();
-    table.notes.push(format!("{name}: answered {} a second; {held_back} not sent in time", answered.join(" ")));
+    let slowest = turns.last().map(|turn| turn.outcome.slowest.as_slice()).unwrap_or_default();
+    let slowest: Vec<String> = slowest.iter().map(|(at_s, ms)| format!("{ms:.1} ms at {at_s} s")).collect();
+    table.notes.push(format!(
+        "{name}: answered {} a second; {held_back} not sent in time; slowest of the last turn: {}",
+        answered.join(" "),
+        slowest.join(", ")
+    ));
 }

@@ -1,6 +1,6 @@
 //! Server memory for each idle authenticated connection: resident memory before and after, divided.
 //!
-//! The server knows its terminals from a run before, so that the figure is the connection's and not the registry's; what
+//! The server knows its terminals from a run before, and they their codes, so that the figure is the connection's and not the registry's; what
 //! registering costs is told beside it.
 
 use std::path::Path;
@@ -61,7 +61,7 @@ fn grown(ground: &Ground, contender: Contender, folder: &Path, connections: u32)
     let running = ground.start(contender, folder)?;
     std::thread::sleep(SETTLE);
     let before = resident_bytes(running.child.pid())?;
-    let loads = crowd(&running, connections)?;
+    let loads = crowd(&running, folder, connections)?;
     std::thread::sleep(SETTLE);
     let after = resident_bytes(running.child.pid())?;
     for load in loads {
@@ -71,13 +71,14 @@ fn grown(ground: &Ground, contender: Contender, folder: &Path, connections: u32)
     Ok((after.saturating_sub(before) as f64 / f64::from(connections), after))
 }
 
-fn crowd(running: &Running, connections: u32) -> Result<Vec<Child>, Failure> {
+fn crowd(running: &Running, folder: &Path, connections: u32) -> Result<Vec<Child>, Failure> {
     let share = connections.div_ceil(LOADS);
     let mut loads = Vec::new();
     for first in (0..connections).step_by(share.max(1) as usize) {
         let connections = share.min(connections - first);
         let demand = Demand { manner: Manner::Idle, connections, window: 1, rate: 0, seconds: 0 };
-        loads.push(demand.start(&running.at, first)?);
+        let codes = folder.join(format!("codes-{first}"));
+        loads.push(demand.start(&running.at, first, Some(&codes))?);
     }
     for load in &loads {
         load.expect(BEGIN, CONNECTED_WITHIN)?;

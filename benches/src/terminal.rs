@@ -30,6 +30,8 @@ pub(crate) struct Terminal {
     pub(crate) identity: Identity,
     /// Of the next report.
     pub(crate) header: Header,
+    /// What it authenticated with.
+    pub(crate) code: Text,
 }
 
 /// Terminal `index` of the fleet.
@@ -37,8 +39,8 @@ pub(crate) fn identity(index: u32) -> Result<Identity, Failure> {
     Identity::new(SEED, index, fleet::Editions::default()).map_err(Failure::other("name a terminal"))
 }
 
-/// Opens a connection and authenticates on it.
-pub(crate) async fn connect(to: SocketAddr, index: u32) -> Result<Terminal, Failure> {
+/// Opens a connection and authenticates on it; registers first unless it has a code from before.
+pub(crate) async fn connect(to: SocketAddr, index: u32, code: Option<Text>) -> Result<Terminal, Failure> {
     let identity = identity(index)?;
     let told = || Failure::io(format!("authenticate terminal {index}"));
     let socket = TcpSocket::new_v4().map_err(told())?;
@@ -50,21 +52,26 @@ pub(crate) async fn connect(to: SocketAddr, index: u32) -> Result<Terminal, Fail
     let mut deframer = Deframer::new();
 
     let mut wire = Vec::new();
-    encode(&header(0x0100, 0), &register(&identity), &mut wire).map_err(encoding)?;
-    stream.write_all(&wire).await.map_err(told())?;
-    let code = match answer(&stream, &mut deframer).await.map_err(told())? {
-        Message::RegisterResponse(RegisterResponse { result: 0, code, .. }) => code,
-        other => return Err(Failure::Wrong(format!("terminal {index} may not register: {other:?}"))),
+    let code = match code {
+        Some(code) => code,
+        None => {
+            encode(&header(0x0100, 0), &register(&identity), &mut wire).map_err(encoding)?;
+            stream.write_all(&wire).await.map_err(told())?;
+            match answer(&stream, &mut deframer).await.map_err(told())? {
+                Message::RegisterResponse(RegisterResponse { result: 0, code, .. }) => code,
+                other => return Err(Failure::Wrong(format!("terminal {index} may not register: {other:?}"))),
+            }
+        }
     };
     wire.clear();
-    encode(&header(0x0102, 1), &authenticate(&identity, code), &mut wire).map_err(encoding)?;
+    encode(&header(0x0102, 1), &authenticate(&identity, code.clone()), &mut wire).map_err(encoding)?;
     stream.write_all(&wire).await.map_err(told())?;
     match answer(&stream, &mut deframer).await.map_err(told())? {
         Message::PlatformGeneral(GeneralResponse { result: 0, .. }) => {}
         other => return Err(Failure::Wrong(format!("terminal {index} may not speak: {other:?}"))),
     }
     let header = header(0x0200, 2);
-    Ok(Terminal { index, stream, identity, header })
+    Ok(Terminal { index, stream, identity, header, code })
 }
 
 fn encoding(error: EncodeError) -> Failure {

@@ -41,6 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) held_back: u64,
     /// From due (paced) or sent (full) to the answer, ms: p50, p99, p99.9.
     pub(crate) latency_ms: [f64; 3],
+    /// The slowest tenths of a second: when each began, s, and its slowest answer, ms; paced only.
+    pub(crate) slowest: Vec<(f64, f64)>,
 }
 
 /// The load process.
@@ -99,5 +101,6 @@ async fn full(command: &Client) -> Result<Outcome, Failure> {
         lost: report.lost,
         held_back: 0,
         latency_ms: [ms(report.p50), ms(report.p99), ms(report.p999)],
+        slowest: Vec::new(),
     })
 }

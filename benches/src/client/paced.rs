@@ -1,6 +1,7 @@
 //! Reports at a rate, whatever the answers do (an open loop). Latency counts from the instant at which a report was
 //! due, so that a server that stops for a moment is charged for all that should have been sent meanwhile.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -24,6 +25,9 @@ const PREPARED: u64 = 64;
 const TICK: Duration = Duration::from_millis(1);
 /// Offset of the time field in a report (JT/T 808-2019 table 23).
 const TIME_AT: usize = 22;
+const TENTH_US: u64 = 100_000;
+/// Slow moments that are told.
+const SLOWEST: usize = 6;
 const DRAIN: Duration = Duration::from_secs(5);
 /// In a slot: no report is on its way. Otherwise the microsecond at which it was due, plus one.
 const FREE: u64 = 0;
@@ -168,6 +172,14 @@ fn pace(mut senders: Vec<Sender>, command: &Client, epoch: Instant) -> io::Resul
     Ok(paced)
 }
 
+/// The slowest tenths of a second, slowest first.
+fn slowest(tenths: &BTreeMap<u64, u32>) -> Vec<(f64, f64)> {
+    let mut all: Vec<_> = tenths.iter().map(|(at, us)| (*at as f64 / 10.0, f64::from(*us) / 1e3)).collect();
+    all.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    all.truncate(SLOWEST);
+    all
+}
+
 /// The load.
 pub(super) async fn run(command: &Client) -> Result<Outcome, Failure> {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
@@ -185,12 +197,15 @@ pub(super) async fn run(command: &Client) -> Result<Outcome, Failure> {
     let pacing = tokio::task::spawn_blocking(move || pace(senders, &command, epoch));
     let paced = pacing.await.map_err(Failure::other("pace the load"))?.map_err(Failure::io("send a report"))?;
     stopped.store(true, Ordering::Release);
-    let (mut us, mut acked) = (Vec::new(), 0);
+    let (mut us, mut acked, mut tenths) = (Vec::new(), 0, BTreeMap::<u64, u32>::new());
     while let Some(joined) = receiving.join_next().await {
         let landed = joined.map_err(Failure::other("read answers"))?.map_err(Failure::io("read answers"))?;
         acked += landed.len() as u64;
-        let measured = landed.iter().filter(|(due, _)| (paced.began_us..paced.ended_us).contains(due));
-        us.extend(measured.map(|(_, latency)| *latency));
+        for (due, latency) in landed.iter().filter(|(due, _)| (paced.began_us..paced.ended_us).contains(due)) {
+            us.push(*latency);
+            let slowest = tenths.entry((due - paced.began_us) / TENTH_US).or_default();
+            *slowest = latency.max(slowest).to_owned();
+        }
     }
     let seconds = (paced.ended_us - paced.began_us) as f64 / 1e6;
     let acked_per_s = us.len() as f64 / seconds;
@@ -201,5 +216,6 @@ pub(super) async fn run(command: &Client) -> Result<Outcome, Failure> {
         lost: paced.sent - acked.min(paced.sent),
         held_back: paced.held_back,
         latency_ms: [0.5, 0.99, 0.999].map(|part| latencies.quantile_ms(part)),
+        slowest: slowest(&tenths),
     })
 }
