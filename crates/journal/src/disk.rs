@@ -117,6 +117,9 @@ impl DiskFile for RealFile {
     }
 }
 
+/// The chain's folder lies in the journal's, that in the data folder, and that in its parent.
+const FOLDERS_SYNCED: usize = 3;
+
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
@@ -140,9 +143,16 @@ impl Disk for RealDisk {
 
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        folder.parent().map_or(Ok(()), |parent| {
-            if parent.as_os_str().is_empty() { sync_folder(Path::new(".")) } else { sync_folder(parent) }
-        })
+        // A new folder is durable when its entry is: in its parent, whose entry is in its own parent, and so on.
+        for parent in folder.ancestors().skip(1).take(FOLDERS_SYNCED) {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            match sync_folder(parent) {
+                // Somebody else's folder was there before us.
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => break,
+                outcome => outcome?,
+            }
+        }
+        Ok(())
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<Box<dyn DiskFile>> {

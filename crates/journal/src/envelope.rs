@@ -48,6 +48,17 @@ pub enum EnvelopeError {
     /// Stored in a way that this version does not know.
     #[error("codec {0} is not known to this program")]
     Codec(u8),
+    /// Whole, but not of this version's making: its checksums are good and it says something unknown.
+    #[error("{0} (written by a newer version?)")]
+    Foreign(String),
+}
+
+impl EnvelopeError {
+    /// Whether this is what a write that was cut short looks like. Everything else was written whole, and must never
+    /// be cut away.
+    pub(crate) const fn is_torn(&self) -> bool {
+        matches!(self, Self::Cut | Self::Prelude | Self::Header | Self::Record { .. })
+    }
 }
 
 /// The fixed-length beginning of a stored envelope.
@@ -152,9 +163,13 @@ pub(crate) fn read_body(prelude: Prelude, body: &Bytes) -> Result<Envelope, Enve
     }
     let mut rest = body.clone();
     let header_bytes = take_piece(&mut rest).ok_or(EnvelopeError::Header)?;
-    let header = pb::Header::decode(header_bytes.clone()).map_err(|_| EnvelopeError::Header)?;
+    let foreign = |what: String| EnvelopeError::Foreign(what);
+    let header = pb::Header::decode(header_bytes.clone()).map_err(|_| foreign("its header has another form".into()))?;
     if header.format > FORMAT {
         return Err(EnvelopeError::Format(header.format));
+    }
+    if header.algorithm != pb::Algorithm::Sha256 as i32 {
+        return Err(foreign(format!("hash algorithm {} is not known to this program", header.algorithm)));
     }
     let mut hash = EnvelopeHash::new(&header_bytes);
     let mut records = Vec::with_capacity(header.count.min(65_536) as usize);
@@ -162,11 +177,13 @@ pub(crate) fn read_body(prelude: Prelude, body: &Bytes) -> Result<Envelope, Enve
         let damaged = |what| EnvelopeError::Record { index, what };
         let piece = take_piece(&mut rest).ok_or(damaged("its checksum does not fit"))?;
         hash.leaf(&leaf(&piece));
-        let decoded = pb::Record::decode(piece).map_err(|_| damaged("it cannot be decoded"))?;
-        records.push(Record::from_pb(decoded).ok_or(damaged("its kind is not known"))?);
+        let decoded = pb::Record::decode(piece).map_err(|_| foreign(format!("record {index} has another form")))?;
+        let kind = decoded.kind;
+        let record = Record::from_pb(decoded);
+        records.push(record.ok_or_else(|| foreign(format!("record {index} is of the unknown kind {kind}")))?);
     }
     if !rest.is_empty() {
-        return Err(EnvelopeError::Record { index: header.count, what: "bytes after the last record" });
+        return Err(foreign("there are bytes after the last record".into()));
     }
     Ok(Envelope { seq: prelude.seq, header, records, hash: hash.finish() })
 }
@@ -192,7 +209,8 @@ mod tests {
 
     fn stored() -> (BytesMut, Hash) {
         let mut out = BytesMut::new();
-        let header = pb::Header { format: 1, count: 2, ..Default::default() };
+        let algorithm = pb::Algorithm::Sha256 as i32;
+        let header = pb::Header { format: 1, count: 2, algorithm, ..Default::default() };
         let mut writer = EnvelopeWriter::begin(&mut out, 7, &header);
         writer.record(&Record::tick(Timestamp(5)));
         writer.record(&Record { kind: Kind::Uplink, raw: Bytes::from_static(b"~x~"), ..Record::tick(Timestamp(6)) });

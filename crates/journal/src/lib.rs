@@ -24,7 +24,7 @@ pub use change_codec::ChangeCodecError;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use envelope::EnvelopeError;
 pub use lock::{DataLock, LockError};
-pub use reader::{ReadError, Reader, read_control, scan_backwards};
+pub use reader::{ReadError, Reader, envelope_hash, read_control, scan_backwards};
 pub use record::{Batch, Kind, Record};
 pub use segment::{Broken, OpenError, SEGMENT_BYTES_MAX, Stream};
 pub use verify::{Report, VerifyError, verify};

@@ -8,7 +8,7 @@ use model::{ControlRecord, Position, Timestamp};
 use crate::disk::Disk;
 use crate::envelope::Envelope;
 use crate::record::Batch;
-use crate::scan::{Place, Scan, ScanError};
+use crate::scan::{EndError, Place, Scan, ScanError};
 use crate::segment::{Broken, OpenError, Stream, io_error, list};
 use crate::{ChangeCodecError, change_codec};
 
@@ -42,14 +42,24 @@ pub struct Reader {
     open: Option<(Box<dyn crate::DiskFile>, PathBuf)>,
     control: std::iter::Peekable<std::vec::IntoIter<ControlRecord>>,
     next_seq: u64,
+    /// The last envelope to read.
+    until: u64,
 }
 
 impl Reader {
-    /// From the envelope after `after` on; of control, what comes after `control_after`.
+    /// From the envelope after `after` on, to `until` (or the end, when that comes before); of control, what comes
+    /// after `control_after`. Of a journal that is written to, only what its opening found may be read: what comes
+    /// later may be seen before it is durable.
     ///
     /// # Errors
     /// When the journal cannot be read, or no longer holds that place.
-    pub fn open(disk: Arc<dyn Disk>, journal: &Path, after: u64, control_after: u64) -> Result<Self, ReadError> {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        journal: &Path,
+        after: u64,
+        until: u64,
+        control_after: u64,
+    ) -> Result<Self, ReadError> {
         let folder = journal.join(Stream::Frames.folder());
         let mut segments = list(&*disk, &folder).map_err(|e| io_error("list", &folder, e))?;
         let next_seq = after + 1;
@@ -67,6 +77,7 @@ impl Reader {
             open: None,
             control: control.into_iter().peekable(),
             next_seq,
+            until,
         })
     }
 
@@ -80,11 +91,11 @@ impl Reader {
                 let envelope = self.read(place)?;
                 return self.batch(envelope).map(Some);
             }
-            let Some((first, path)) = self.segments.next() else { return Ok(None) };
+            let Some((_, path)) = self.segments.next() else { return Ok(None) };
             let file = self.disk.open_read(&path).map_err(|e| io_error("open", &path, e))?;
-            let places = places(&*file, &path, first, self.segments.len() == 0)?;
-            self.places =
-                places.into_iter().filter(|place| place.prelude.seq >= self.next_seq).collect::<Vec<_>>().into_iter();
+            let mut places = places(&*file, &path, self.segments.len() == 0)?;
+            places.retain(|place| (self.next_seq..=self.until).contains(&place.prelude.seq));
+            self.places = places.into_iter();
             self.open = Some((file, path));
         }
     }
@@ -107,6 +118,7 @@ impl Reader {
         }
         Ok(Batch {
             position: Position { shard: 0, seq: envelope.seq },
+            hash: envelope.hash,
             control_seq,
             control,
             received: Timestamp(envelope.header.first_received_us),
@@ -131,31 +143,44 @@ fn read_error(error: ScanError, path: &Path, place: Place) -> ReadError {
     }
 }
 
-/// The envelopes of a segment. In the last one a broken end is a torn tail, unless something follows it.
-pub(crate) fn places(
-    file: &dyn crate::DiskFile,
-    path: &Path,
-    first: u64,
-    is_last: bool,
-) -> Result<Vec<Place>, ReadError> {
-    let mut scan = Scan::open(file, path).map_err(|e| io_error("read", path, e))?;
-    if scan.header.is_none_or(|header| header.first_seq != first) {
-        return Err(ReadError::Broken(scan.no_header(first)));
+/// The envelopes of a segment. What a start would cut from the last one is not among them.
+fn places(file: &dyn crate::DiskFile, path: &Path, is_last: bool) -> Result<Vec<Place>, ReadError> {
+    let failed = |e| ReadError::from(io_error("read", path, e));
+    let mut scan = Scan::open(file, path).map_err(failed)?;
+    if scan.header.is_none() {
+        return Err(ReadError::Broken(scan.no_header(0)));
     }
+    let end = if is_last {
+        let mut scan = Scan::open(file, path).map_err(failed)?;
+        match scan.find_end() {
+            Ok(end) => Some(end.offset),
+            Err(EndError::Io(error)) => return Err(failed(error)),
+            Err(EndError::Broken(broken)) => return Err(ReadError::Broken(broken)),
+        }
+    } else {
+        None
+    };
     let mut places = Vec::new();
-    loop {
+    while end != Some(scan.offset()) {
         match scan.next_prelude() {
             Ok(Some(place)) => places.push(place),
-            Ok(None) => return Ok(places),
-            Err(ScanError::Io(e)) => return Err(io_error("read", path, e).into()),
-            Err(ScanError::Envelope(e)) => {
-                let torn = is_last && !scan.has_envelope_after(scan.offset()).map_err(|e| io_error("read", path, e))?;
-                if torn {
-                    return Ok(places);
-                }
-                return Err(ReadError::Broken(scan.broken(0, e.to_string())));
-            }
+            Ok(None) => break,
+            Err(ScanError::Io(error)) => return Err(failed(error)),
+            Err(ScanError::Envelope(error)) => return Err(ReadError::Broken(scan.broken(0, error.to_string()))),
         }
+    }
+    Ok(places)
+}
+
+/// The hash of one frame envelope; `None` when the journal does not hold it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn envelope_hash(disk: Arc<dyn Disk>, journal: &Path, seq: u64) -> Result<Option<[u8; 32]>, ReadError> {
+    match Reader::open(disk, journal, seq.saturating_sub(1), seq, u64::MAX) {
+        Ok(mut reader) => Ok(reader.next_batch()?.map(|batch| batch.hash)),
+        Err(ReadError::Gone { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -168,19 +193,12 @@ pub fn read_control(disk: &dyn Disk, journal: &Path) -> Result<Vec<ControlRecord
     let segments = list(disk, &folder).map_err(|e| io_error("list", &folder, e))?;
     let count = segments.len();
     let mut records = Vec::new();
-    for (index, (first, path)) in segments.into_iter().enumerate() {
+    for (index, (_, path)) in segments.into_iter().enumerate() {
         let file = disk.open_read(&path).map_err(|e| io_error("open", &path, e))?;
-        let is_last = index + 1 == count;
-        let places = places(&*file, &path, first, is_last).map_err(to_open_error)?;
+        let places = places(&*file, &path, index + 1 == count).map_err(to_open_error)?;
         let scan = Scan::open(&*file, &path).map_err(|e| io_error("read", &path, e))?;
-        let last_place = places.len();
-        for (number, place) in places.into_iter().enumerate() {
-            let envelope = match scan.read(place) {
-                Ok(envelope) => envelope,
-                // The tail is cut when the chain is opened for writing; a reader may come before that.
-                Err(ScanError::Envelope(_)) if is_last && number + 1 == last_place => break,
-                Err(error) => return Err(to_open_error(read_error(error, &path, place))),
-            };
+        for place in places {
+            let envelope = scan.read(place).map_err(|error| to_open_error(read_error(error, &path, place)))?;
             for record in envelope.records {
                 records.push(change_codec::decode(record.raw, record.received)?);
             }
@@ -223,12 +241,13 @@ pub fn scan_backwards(
             continue;
         }
         let file = disk.open_read(&path).map_err(|e| io_error("open", &path, e))?;
-        let places = places(&*file, &path, first, index + 1 == count)?;
+        let places = places(&*file, &path, index + 1 == count)?;
         let scan = Scan::open(&*file, &path).map_err(|e| io_error("read", &path, e))?;
         for place in places.into_iter().rev().filter(|place| before.is_none_or(|before| place.prelude.seq < before)) {
             let envelope = scan.read(place).map_err(|e| read_error(e, &path, place))?;
             let batch = Batch {
                 position: Position { shard: 0, seq: envelope.seq },
+                hash: envelope.hash,
                 control_seq: envelope.header.control_seq,
                 control: Vec::new(),
                 received: Timestamp(envelope.header.first_received_us),

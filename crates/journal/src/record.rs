@@ -174,6 +174,8 @@ pub(crate) fn terminal_from_bytes(bytes: &[u8]) -> Option<TerminalId> {
 pub struct Batch {
     /// Where the envelope lies.
     pub position: Position,
+    /// Its hash: says which journal it is that has this envelope there.
+    pub hash: [u8; 32],
     /// The control records up to here are in force.
     pub control_seq: u64,
     /// Those of them that were not yet in force before this envelope.

@@ -133,35 +133,19 @@ impl<'a> Scan<'a> {
         Ok(envelope::read_body(place.prelude, &body.freeze())?)
     }
 
-    /// The envelope before `place`, found by walking from the start.
-    pub(crate) fn place_before(&self, place: Place) -> io::Result<Option<Place>> {
-        let mut offset = SEGMENT_HEADER as u64;
-        let mut before = None;
-        while offset < place.offset {
-            let mut bytes = [0; PRELUDE];
-            let read = self.file.read_at(&mut bytes, offset)?;
-            let Ok(prelude) = Prelude::read(&bytes[..read]) else { break };
-            let found = Place { offset, prelude };
-            offset = found.end();
-            before = Some(found);
-        }
-        Ok(before)
-    }
-
-    /// Whether a believable envelope begins anywhere at or after `offset`: then what is broken before it is no torn
-    /// tail.
-    pub(crate) fn has_envelope_after(&self, mut offset: u64) -> io::Result<bool> {
+    /// Whether an envelope of this chain follows at or after `offset`: then what is broken before it is no torn tail.
+    /// Frames hold bytes that strangers choose, so a follower must name a writer that they cannot guess: one of
+    /// `writers`, as itself or as its predecessor.
+    pub(crate) fn is_followed(&self, mut offset: u64, writers: &[&[u8]]) -> io::Result<bool> {
         let mut bytes = vec![0; WINDOW];
         while offset < self.length {
             let read = self.file.read_at(&mut bytes, offset)?;
             let chunk = &bytes[..read];
             for at in (0..read.saturating_sub(PRELUDE - 1)).filter(|at| chunk[*at..].starts_with(&MAGIC)) {
-                if Prelude::read(&chunk[at..]).is_ok_and(|prelude| prelude.seq >= self.next_seq) {
-                    let place =
-                        Prelude::read(&chunk[at..]).map(|prelude| Place { offset: offset + at as u64, prelude });
-                    if place.is_ok_and(|place| place.end() <= self.length && self.read(place).is_ok()) {
-                        return Ok(true);
-                    }
+                let Ok(prelude) = Prelude::read(&chunk[at..]) else { continue };
+                let place = Place { offset: offset + at as u64, prelude };
+                if prelude.seq >= self.next_seq && place.end() <= self.length && self.belongs(place, writers) {
+                    return Ok(true);
                 }
             }
             if read < PRELUDE {
@@ -171,4 +155,87 @@ impl<'a> Scan<'a> {
         }
         Ok(false)
     }
+
+    fn belongs(&self, place: Place, writers: &[&[u8]]) -> bool {
+        let Ok(envelope) = self.read(place) else { return false };
+        let (writer, predecessor) = (&envelope.header.writer[..], &envelope.header.predecessor[..]);
+        writers.is_empty() || writers.iter().any(|known| *known == writer || *known == predecessor)
+    }
+
+    /// Reads on to the end, checking every envelope only as far as it is needed to find where the good part ends.
+    /// The last whole envelope comes with it.
+    pub(crate) fn find_end(&mut self) -> Result<End, EndError> {
+        let (mut before, mut last): (Option<Place>, Option<Place>) = (None, None);
+        let torn = loop {
+            match self.next_prelude() {
+                Ok(Some(place)) => (before, last) = (last, Some(place)),
+                Ok(None) => break None,
+                Err(ScanError::Envelope(error)) => break Some(error),
+                Err(ScanError::Io(error)) => return Err(error.into()),
+            }
+        };
+        let last = last.map(|place| (place, self.read(place)));
+        match (last, torn) {
+            (None, torn) => self.end_at(None, self.offset, torn),
+            (Some((_, Ok(envelope))), torn) => self.end_at(Some(envelope), self.offset, torn),
+            (Some((_, Err(ScanError::Io(error)))), _) => Err(error.into()),
+            // One batch is in flight at a time: what lies before a torn envelope was durable, so it is broken.
+            (Some((place, Err(ScanError::Envelope(error)))), Some(_)) => Err(self.broken_at(place, &error).into()),
+            (Some((place, Err(ScanError::Envelope(error)))), None) if !error.is_torn() => {
+                Err(self.broken_at(place, &error).into())
+            }
+            (Some((place, Err(ScanError::Envelope(_)))), None) => {
+                self.next_seq = place.prelude.seq;
+                let envelope = match before.map(|before| (before, self.read(before))) {
+                    None => None,
+                    Some((_, Ok(envelope))) => Some(envelope),
+                    Some((_, Err(ScanError::Io(error)))) => return Err(error.into()),
+                    Some((before, Err(ScanError::Envelope(error)))) => {
+                        return Err(self.broken_at(before, &error).into());
+                    }
+                };
+                Ok(End { last: envelope, offset: place.offset })
+            }
+        }
+    }
+
+    /// What stands after `offset` is nothing, or a torn tail, or the chain is broken there.
+    fn end_at(&self, last: Option<Envelope>, offset: u64, torn: Option<EnvelopeError>) -> Result<End, EndError> {
+        // A prelude that is whole with a body beyond the end of the file is a write that was cut short: nothing can
+        // follow it.
+        if let Some(error) = torn.filter(|error| *error != EnvelopeError::Cut) {
+            let header_writer = self.header.map(|header| header.writer).unwrap_or_default();
+            let mut writers: Vec<&[u8]> = Vec::new();
+            if header_writer != [0; 16] {
+                writers.push(&header_writer);
+            }
+            writers.extend(last.as_ref().map(|envelope| &envelope.header.writer[..]));
+            if self.is_followed(offset, &writers)? {
+                return Err(self.broken(0, error.to_string()).into());
+            }
+        }
+        Ok(End { last, offset })
+    }
+
+    fn broken_at(&self, place: Place, error: &EnvelopeError) -> Broken {
+        let record = if let EnvelopeError::Record { index, .. } = error { Some(*index) } else { None };
+        Broken { offset: place.offset, record, ..self.broken(place.prelude.seq, error.to_string()) }
+    }
+}
+
+/// Where the good part of a segment ends.
+pub(crate) struct End {
+    /// The last whole envelope.
+    pub last: Option<Envelope>,
+    /// The first byte after it.
+    pub offset: u64,
+}
+
+/// Why the end of a segment cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EndError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Broken(#[from] Broken),
 }

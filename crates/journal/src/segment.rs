@@ -15,9 +15,9 @@ use bytes::BytesMut;
 use model::Timestamp;
 
 use crate::disk::{Disk, DiskFile};
-use crate::envelope::EnvelopeError;
+use crate::envelope::Envelope;
 use crate::hash::{GENESIS, Hash};
-use crate::scan::{self, Scan};
+use crate::scan::{EndError, Scan};
 
 /// A segment is closed when it grows beyond this, or when the day (GMT+8) turns.
 pub const SEGMENT_BYTES_MAX: u64 = 256 << 20;
@@ -87,6 +87,13 @@ pub enum OpenError {
     /// A control record that this version cannot read.
     #[error("the control chain cannot be read")]
     Control(#[from] crate::ChangeCodecError),
+}
+
+fn end_error(path: &Path, error: EndError) -> OpenError {
+    match error {
+        EndError::Io(error) => io_error("read", path, error),
+        EndError::Broken(broken) => OpenError::Broken(broken),
+    }
 }
 
 pub(crate) fn io_error(action: &'static str, path: &Path, source: io::Error) -> OpenError {
@@ -167,22 +174,46 @@ pub(crate) struct ChainEnd {
 }
 
 impl ChainEnd {
-    /// Opens the chain, cutting a torn tail. Returns the number of bytes that were cut.
-    pub(crate) fn open(disk: Arc<dyn Disk>, journal: &Path, stream: Stream) -> Result<(Self, u64), OpenError> {
+    /// Opens the chain and finds its end; changes nothing yet.
+    pub(crate) fn open(disk: Arc<dyn Disk>, journal: &Path, stream: Stream) -> Result<Self, OpenError> {
         let folder = journal.join(stream.folder());
         disk.make_folder(&folder).map_err(|e| io_error("make", &folder, e))?;
         let segments = list(&*disk, &folder).map_err(|e| io_error("list", &folder, e))?;
         let mut end = Self { disk, folder, stream, file: None, length: 0, day: i32::MIN, head: Head::genesis() };
-        let cut = match segments.last() {
-            Some((_, path)) => end.open_last(path)?,
-            None => 0,
-        };
+        if let Some((_, path)) = segments.last() {
+            end.open_last(path)?;
+        }
         if let [.., (_, before), _] = segments.as_slice()
             && end.head.received == Timestamp::MIN
         {
             end.adopt_from_closed(before)?;
         }
-        Ok((end, cut))
+        Ok(end)
+    }
+
+    fn open_last(&mut self, path: &Path) -> Result<(), OpenError> {
+        let file = self.disk.open_append(path).map_err(|e| io_error("open", path, e))?;
+        let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
+        let header = scan.header.ok_or_else(|| OpenError::Broken(scan.no_header(0)))?;
+        self.head.next_seq = header.first_seq;
+        self.head.hash = header.previous;
+        self.head.writer = header.writer;
+        let found = scan.find_end().map_err(|e| end_error(path, e))?;
+        if let Some(last) = &found.last {
+            self.adopt(last);
+        }
+        self.length = found.offset;
+        self.day = if self.head.received == Timestamp::MIN { i32::MIN } else { self.head.received.china_day() };
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn adopt(&mut self, last: &Envelope) {
+        self.head.next_seq = last.seq + 1;
+        self.head.hash = last.hash;
+        self.head.writer = last.header.writer.first_chunk().copied().unwrap_or_default();
+        self.head.control_seq = last.header.control_seq;
+        self.head.received = last.records.last().map_or(Timestamp(last.header.first_received_us), |r| r.received);
     }
 
     /// A segment that was begun but got no envelope says only where the chain stands; what was in force is in the
@@ -191,84 +222,24 @@ impl ChainEnd {
         let (hash, next_seq) = (self.head.hash, self.head.next_seq);
         let file = self.disk.open_read(path).map_err(|e| io_error("open", path, e))?;
         let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
-        let mut last = None;
-        while let Some(place) = scan.next_prelude().map_err(|e| OpenError::Broken(scan.broken(0, e.to_string())))? {
-            last = Some(place);
+        let found = scan.find_end().map_err(|e| end_error(path, e))?;
+        if let Some(last) = &found.last {
+            self.adopt(last);
         }
-        self.adopt_last(&scan, path, last, scan.offset())?;
         if (self.head.hash, self.head.next_seq) == (hash, next_seq) {
             return Ok(());
         }
         Err(OpenError::Broken(scan.broken(next_seq, "the next segment does not continue this one".into())))
     }
 
-    fn open_last(&mut self, path: &Path) -> Result<u64, OpenError> {
-        let mut file = self.disk.open_append(path).map_err(|e| io_error("open", path, e))?;
-        let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
-        let header = scan.header.ok_or_else(|| OpenError::Broken(scan.no_header(0)))?;
-        self.head.next_seq = header.first_seq;
-        self.head.hash = header.previous;
-        self.head.writer = header.writer;
-        let mut last: Option<scan::Place> = None;
-        let torn = loop {
-            match scan.next_prelude() {
-                Ok(Some(place)) => last = Some(place),
-                Ok(None) => break None,
-                Err(scan::ScanError::Envelope(error)) => break Some(error),
-                Err(scan::ScanError::Io(e)) => return Err(io_error("read", path, e)),
-            }
-        };
-        let mut end = scan.offset();
-        if let Some(error) = torn
-            && scan.has_envelope_after(end).map_err(|e| io_error("read", path, e))?
-        {
-            return Err(OpenError::Broken(scan.broken(0, error.to_string())));
+    /// Cuts what follows the good part of the chain; returns how many bytes that were.
+    pub(crate) fn cut_torn_tail(&mut self) -> Result<u64, OpenError> {
+        let Some(file) = &mut self.file else { return Ok(0) };
+        let length = file.len().map_err(|e| io_error("read", &self.folder, e))?;
+        if length > self.length {
+            file.truncate(self.length).map_err(|e| io_error("cut the torn tail in", &self.folder, e))?;
         }
-        end = self.adopt_last(&scan, path, last, end)?;
-        let length = file.len().map_err(|e| io_error("read", path, e))?;
-        if length > end {
-            file.truncate(end).map_err(|e| io_error("cut the torn tail of", path, e))?;
-        }
-        self.length = end;
-        self.day = if self.head.received == Timestamp::MIN { i32::MIN } else { self.head.received.china_day() };
-        self.file = Some(file);
-        Ok(length - end)
-    }
-
-    /// Takes the head from the last whole envelope; a broken one at the very end is a torn tail. Returns where the
-    /// good part ends.
-    fn adopt_last(
-        &mut self,
-        scan: &Scan<'_>,
-        path: &Path,
-        mut last: Option<scan::Place>,
-        mut end: u64,
-    ) -> Result<u64, OpenError> {
-        while let Some(place) = last {
-            match scan.read(place) {
-                Ok(envelope) => {
-                    self.head.next_seq = place.prelude.seq + 1;
-                    self.head.hash = envelope.hash;
-                    self.head.writer = envelope.header.writer.first_chunk().copied().unwrap_or_default();
-                    self.head.control_seq = envelope.header.control_seq;
-                    self.head.received =
-                        envelope.records.last().map_or(Timestamp(envelope.header.first_received_us), |r| r.received);
-                    return Ok(end);
-                }
-                Err(scan::ScanError::Io(e)) => return Err(io_error("read", path, e)),
-                Err(scan::ScanError::Envelope(error @ (EnvelopeError::Format(_) | EnvelopeError::Codec(_)))) => {
-                    return Err(OpenError::Broken(scan.broken(place.prelude.seq, error.to_string())));
-                }
-                Err(scan::ScanError::Envelope(_)) => {
-                    end = place.offset;
-                    last = scan.place_before(place).map_err(|e| io_error("read", path, e))?;
-                    if last.is_some_and(|before| scan.read(before).is_err()) {
-                        return Err(OpenError::Broken(scan.broken(place.prelude.seq, "two broken envelopes".into())));
-                    }
-                }
-            }
-        }
-        Ok(end)
+        Ok(length.saturating_sub(self.length))
     }
 
     /// Appends the bytes of one envelope and makes them durable. The caller moves the head afterwards.

@@ -65,6 +65,17 @@ impl SimDisk {
         }
     }
 
+    /// The content of a file.
+    #[must_use]
+    pub fn content(&self, path: &Path) -> Vec<u8> {
+        self.0.lock().files.get(path).map(|file| file.cached.clone()).unwrap_or_default()
+    }
+
+    /// Puts another content into a file, as somebody with access to the disk would.
+    pub fn set_content(&self, path: &Path, content: Vec<u8>) {
+        self.0.lock().files.insert(path.to_path_buf(), FileState { durable: content.clone(), cached: content });
+    }
+
     /// The files with their lengths.
     #[must_use]
     pub fn files(&self) -> Vec<(PathBuf, usize)> {

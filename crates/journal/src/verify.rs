@@ -7,13 +7,15 @@ use model::Timestamp;
 use crate::disk::Disk;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::hash::GENESIS;
-use crate::scan::{Place, Scan, ScanError};
+use crate::scan::{EndError, Place, Scan, ScanError};
 use crate::segment::{Broken, OpenError, Stream, io_error, list};
 use crate::{change_codec, hash::Hash};
 
 /// What a verification found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    /// The first frame envelope that is there: 1, unless retention took what was before.
+    pub first_frame_envelope: u64,
     /// Frame envelopes.
     pub frame_envelopes: u64,
     /// Frame records, ticks included.
@@ -62,6 +64,7 @@ pub fn verify(disk: &dyn Disk, journal: &Path) -> Result<Report, VerifyError> {
         }));
     }
     Ok(Report {
+        first_frame_envelope: frames.first_seq,
         frame_envelopes: frames.envelopes,
         frame_records: frames.records,
         control_records: control.records,
@@ -74,6 +77,7 @@ pub fn verify(disk: &dyn Disk, journal: &Path) -> Result<Report, VerifyError> {
 
 struct Walk {
     stream: Stream,
+    first_seq: u64,
     next_seq: u64,
     hash: Hash,
     writer: Vec<u8>,
@@ -92,6 +96,7 @@ impl Walk {
         let segments = list(disk, &folder).map_err(|e| io_error("list", &folder, e))?;
         let mut walk = Self {
             stream,
+            first_seq: 1,
             next_seq: 1,
             hash: GENESIS,
             writer: Vec::new(),
@@ -126,44 +131,38 @@ impl Walk {
         };
         if is_first {
             // Retention takes whole segments from the front; the chain is checked from the first that is there.
-            (self.next_seq, self.hash, self.writer) = (first, header.previous, header.writer.to_vec());
+            (self.first_seq, self.next_seq) = (first, first);
+            (self.hash, self.writer) = (header.previous, header.writer.to_vec());
         } else if first != self.next_seq {
             let reason = format!("a segment is missing: envelopes {} to {}", self.next_seq, first - 1);
             return Err(VerifyError::Broken(scan.broken(self.next_seq, reason)));
         }
-        loop {
-            match scan.next_prelude() {
-                Ok(Some(place)) => match scan.read(place) {
-                    Ok(envelope) => self.envelope(&scan, place, &envelope)?,
-                    Err(error) => return self.damaged(&scan, place.offset, place.prelude.seq, error, is_last),
-                },
-                Ok(None) => return Ok(()),
-                Err(error) => return self.damaged(&scan, scan.offset(), scan.next_seq(), error, is_last),
+        // Where the good part of the last segment ends is decided as a start would decide it.
+        let end = if is_last {
+            let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
+            match scan.find_end() {
+                Ok(end) => Some(end.offset),
+                Err(EndError::Io(e)) => return Err(io_error("read", path, e).into()),
+                // Something before the end is broken: the walk below finds the first such thing.
+                Err(EndError::Broken(_)) => None,
+            }
+        } else {
+            None
+        };
+        while end != Some(scan.offset()) {
+            let (offset, seq) = (scan.offset(), scan.next_seq());
+            match scan.next_prelude().and_then(|place| place.map(|place| Ok((place, scan.read(place)?))).transpose()) {
+                Ok(Some((place, envelope))) => self.envelope(&scan, place, &envelope)?,
+                Ok(None) => break,
+                Err(ScanError::Io(e)) => return Err(io_error("read", path, e).into()),
+                Err(ScanError::Envelope(error)) => {
+                    let record = if let EnvelopeError::Record { index, .. } = error { Some(index) } else { None };
+                    return Err(VerifyError::Broken(Broken { offset, record, ..scan.broken(seq, error.to_string()) }));
+                }
             }
         }
-    }
-
-    /// A damaged envelope: a torn tail when it is the very last thing, else broken.
-    fn damaged(
-        &mut self,
-        scan: &Scan<'_>,
-        offset: u64,
-        seq: u64,
-        error: ScanError,
-        is_last: bool,
-    ) -> Result<(), VerifyError> {
-        let path = Path::new("the journal");
-        let error = match error {
-            ScanError::Io(e) => return Err(io_error("read", path, e).into()),
-            ScanError::Envelope(error) => error,
-        };
-        let after = scan.offset().max(offset + 1);
-        if is_last && !scan.has_envelope_after(after).map_err(|e| io_error("read", path, e))? {
-            self.torn_bytes = scan.length() - offset;
-            return Ok(());
-        }
-        let record = if let EnvelopeError::Record { index, .. } = error { Some(index) } else { None };
-        Err(VerifyError::Broken(Broken { offset, record, ..scan.broken(seq, error.to_string()) }))
+        self.torn_bytes += end.map_or(0, |end| scan.length() - end);
+        Ok(())
     }
 
     fn envelope(&mut self, scan: &Scan<'_>, place: Place, envelope: &Envelope) -> Result<(), VerifyError> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use model::{ControlRecord, Position, Timestamp};
@@ -23,7 +23,7 @@ use crate::envelope::EnvelopeWriter;
 use crate::hash::Hash;
 use crate::proto::journal as pb;
 use crate::record::{Batch, Kind, Record};
-use crate::segment::{ChainEnd, OpenError, Stream};
+use crate::segment::{Broken, ChainEnd, OpenError, Stream};
 use crate::{change_codec, reader};
 
 /// Where the journal takes its time from.
@@ -201,15 +201,26 @@ impl Journal {
     /// # Errors
     /// When the folder cannot be used, or is damaged before its end.
     pub fn open(options: Options) -> Result<(Self, Receiver<Batch>, Recovered), OpenError> {
-        let (control, cut_control) = ChainEnd::open(options.disk.clone(), &options.folder, Stream::Control)?;
-        let (frames, cut_frames) = ChainEnd::open(options.disk.clone(), &options.folder, Stream::Frames)?;
+        let mut control = ChainEnd::open(options.disk.clone(), &options.folder, Stream::Control)?;
+        let mut frames = ChainEnd::open(options.disk.clone(), &options.folder, Stream::Frames)?;
         let in_force = frames.head.control_seq;
+        if control.head.control_seq < in_force {
+            // Control is durable before a frame envelope names it: what is missing now was there, and answered.
+            return Err(OpenError::Broken(Broken {
+                file: options.folder.join(Stream::Control.folder()).display().to_string(),
+                offset: 0,
+                seq: control.head.next_seq,
+                record: None,
+                reason: format!("it ends at record {}, but frames name record {in_force}", control.head.control_seq),
+            }));
+        }
+        let cut_bytes = control.cut_torn_tail()? + frames.cut_torn_tail()?;
         let mut pending = reader::read_control(&*options.disk, &options.folder)?;
         pending.retain(|record| record.seq > in_force);
         let recovered = Recovered {
             position: Position { shard: 0, seq: frames.head.next_seq - 1 },
             control_seq: control.head.control_seq,
-            cut_bytes: cut_control + cut_frames,
+            cut_bytes,
         };
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
@@ -228,7 +239,7 @@ impl Journal {
             frames: ChainWriter { end: frames, writer, writer_seq: 0 },
             control: ChainWriter { end: control, writer, writer_seq: 0 },
             pending,
-            last_tick: Timestamp::MIN,
+            last_tick: None,
             buffer: BytesMut::new(),
             options,
         };
@@ -355,7 +366,7 @@ struct Committer {
     control: ChainWriter,
     /// Control records that are durable but not yet brought into force by a frame envelope.
     pending: Vec<ControlRecord>,
-    last_tick: Timestamp,
+    last_tick: Option<Instant>,
     buffer: BytesMut,
     options: Options,
 }
@@ -364,7 +375,7 @@ impl Committer {
     fn run(&mut self) {
         loop {
             let Some(mut submissions) = self.gather() else { return };
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             if crate::sabotage::is_active("answer-before-commit") {
                 let position = Position { shard: 0, seq: self.frames.end.head.next_seq };
                 for submission in &mut submissions {
@@ -393,7 +404,7 @@ impl Committer {
         }
     }
 
-    fn report(&self, started: std::time::Instant, batch: &Batch) {
+    fn report(&self, started: Instant, batch: &Batch) {
         if let Some(on_commit) = &self.options.on_commit {
             on_commit(CommitStats { records: batch.records.len(), bytes: self.buffer.len(), took: started.elapsed() });
         }
@@ -412,7 +423,8 @@ impl Committer {
             if queue.closing {
                 return None;
             }
-            self.shared.wake.wait_for(&mut queue, self.options.tick);
+            let since = self.last_tick.map_or(self.options.tick, |at| at.elapsed());
+            self.shared.wake.wait_for(&mut queue, self.options.tick.saturating_sub(since));
         }
         let mut bytes = 0;
         let mut taken = Vec::new();
@@ -426,9 +438,9 @@ impl Committer {
         Some(taken)
     }
 
+    /// By a clock that cannot be set back: ticks are never further apart than they should be.
     fn tick_is_due(&self) -> bool {
-        let tick_us = i64::try_from(self.options.tick.as_micros()).unwrap_or(i64::MAX);
-        self.last_tick == Timestamp::MIN || self.options.clock.now().since_us(self.last_tick) >= tick_us
+        self.last_tick.is_none_or(|at| at.elapsed() >= self.options.tick)
     }
 
     fn commit(&mut self, submissions: &mut [Submission]) -> Result<Batch, AppendError> {
@@ -440,7 +452,7 @@ impl Committer {
         }
         if self.tick_is_due() {
             records.push(Record::tick(now));
-            self.last_tick = now;
+            self.last_tick = Some(Instant::now());
         }
         let mut received = self.frames.end.head.received;
         for record in &mut records {
@@ -491,6 +503,7 @@ impl Committer {
         self.frames.advance(hash, control_seq, last);
         Ok(Batch {
             position: Position { shard: 0, seq },
+            hash,
             control_seq,
             control: std::mem::take(&mut self.pending),
             received: first,

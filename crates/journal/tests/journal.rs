@@ -30,7 +30,7 @@ fn setting(seq: u64) -> ControlRecord {
 }
 
 fn read_all(disk: &SimDisk) -> Vec<Batch> {
-    let mut reader = Reader::open(Arc::new(disk.clone()), &folder(), 0, 0).expect("readable");
+    let mut reader = Reader::open(Arc::new(disk.clone()), &folder(), 0, u64::MAX, 0).expect("readable");
     let mut batches = Vec::new();
     while let Some(batch) = reader.next_batch().expect("whole") {
         batches.push(batch);
@@ -212,4 +212,93 @@ impl journal::Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
     }
+}
+
+fn refused(disk: &SimDisk) -> String {
+    let options = Options { disk: Arc::new(disk.clone()), ..Options::new(folder()) };
+    Journal::open(options).err().expect("refused").to_string()
+}
+
+fn first_segment(stream: &str) -> PathBuf {
+    folder().join(stream).join("00000000000000000001.hwj")
+}
+
+/// Where the envelopes of a segment begin.
+fn offsets(content: &[u8]) -> Vec<usize> {
+    (0..content.len()).filter(|at| content[*at..].starts_with(b"HWEV")).collect()
+}
+
+async fn ten_frames() -> SimDisk {
+    let disk = SimDisk::default();
+    let (journal, _feed) = open(&disk);
+    append(&journal, 0..10).await;
+    journal.close();
+    disk
+}
+
+#[tokio::test]
+async fn a_control_record_that_frames_name_is_never_cut() {
+    let disk = SimDisk::default();
+    let (journal, _feed) = open(&disk);
+    for seq in 1..=2 {
+        journal.submit_control(vec![setting(seq)]).await.expect("queued").await.expect("durable");
+    }
+    journal.close();
+    let path = first_segment("control");
+    let before = disk.content(&path);
+    disk.flip(&path, before.len() - 3, 1);
+    assert!(refused(&disk).contains("frames name record 2"), "{}", refused(&disk));
+    assert_eq!(disk.content(&path).len(), before.len(), "nothing was cut");
+    verify(&disk, &folder()).expect_err("seen");
+}
+
+#[tokio::test]
+async fn a_removed_envelope_is_seen() {
+    let disk = ten_frames().await;
+    let path = first_segment("frames");
+    let content = disk.content(&path);
+    let starts = offsets(&content);
+    let (from, to) = (starts[starts.len() - 2], starts[starts.len() - 1]);
+    disk.set_content(&path, [&content[..from], &content[to..]].concat());
+    verify(&disk, &folder()).expect_err("one is missing");
+    refused(&disk);
+}
+
+#[tokio::test]
+async fn only_the_last_envelope_can_be_a_torn_tail() {
+    let disk = ten_frames().await;
+    let path = first_segment("frames");
+    let content = disk.content(&path);
+    let starts = offsets(&content);
+    let last = starts[starts.len() - 1];
+    let mut damaged = content[..last + 40].to_vec();
+    damaged[last - 3] ^= 1;
+    disk.set_content(&path, damaged);
+    refused(&disk);
+    verify(&disk, &folder()).expect_err("the one before it was durable");
+}
+
+#[tokio::test]
+async fn bytes_that_strangers_choose_do_not_pass_for_an_envelope() {
+    let disk = ten_frames().await;
+    let path = first_segment("frames");
+    let content = disk.content(&path);
+    // A good envelope of another journal with a high number, inside a frame whose write is cut short.
+    let foreign = {
+        let other = ten_frames().await.content(&path);
+        let starts = offsets(&other);
+        other[starts[starts.len() - 1]..].to_vec()
+    };
+    let (journal, _feed) = open(&disk);
+    let hostile = Record { raw: Bytes::from([vec![0; 64], foreign].concat()), ..frame(11) };
+    journal.submit(vec![frame(10), hostile]).await.expect("queued").await.expect("durable");
+    journal.close();
+    let mut torn = disk.content(&path);
+    let start = offsets(&torn).into_iter().find(|at| *at >= content.len()).expect("new envelope");
+    torn[start + 2] ^= 0xff;
+    disk.set_content(&path, torn);
+    let (journal, _feed) = open(&disk);
+    append(&journal, 20..21).await;
+    journal.close();
+    verify(&disk, &folder()).expect("repaired");
 }

@@ -58,7 +58,7 @@ pub struct Vehicle {
     /// JT/T 415 / JT/T 697.7 colour code.
     #[prost(uint32, tag = "3")]
     pub plate_colour: u32,
-    /// 0: none.
+    /// Absent: none.
     #[prost(fixed64, optional, tag = "4")]
     pub carrier: ::core::option::Option<u64>,
 }
