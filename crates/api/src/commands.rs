@@ -17,7 +17,7 @@ use crate::lookup;
 use crate::problem::{Kind, Problem};
 
 /// Longest text in GBK, bytes (JT/T 808 8.31).
-const TEXT_BYTES_MAX: usize = 1_024;
+const TEXT_BYTES_MAX: usize = 1_021;
 
 /// A command to be sent.
 #[derive(Debug, Deserialize, ToSchema)]

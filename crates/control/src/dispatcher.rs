@@ -23,17 +23,22 @@ const BATCH: usize = 100;
 /// Looks around at least this often, should a wake-up be lost.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// The terminal is not connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotConnected;
+/// Why a command was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// The terminal is not connected, or its session takes no more now: offer it again.
+    NotNow,
+    /// It cannot be said in the terminal's edition: it will expire.
+    Never(String),
+}
 
 /// The door, as far as commands need it.
 pub trait Downlink: Send + Sync {
     /// Hands a command to the terminal's session, which journals it and then sends it.
     ///
     /// # Errors
-    /// When the terminal is not connected, or its session takes no more.
-    fn send(&self, terminal: TerminalId, id: CommandId, body: &CommandBody) -> Result<(), NotConnected>;
+    /// When it cannot take it, now or ever.
+    fn send(&self, terminal: TerminalId, id: CommandId, body: &CommandBody) -> Result<(), NotSent>;
 }
 
 /// The dispatcher.
@@ -63,9 +68,16 @@ impl Dispatcher {
             tokio::select! {
                 changed = work.changed() => if changed.is_err() { return },
                 terminal = authenticated.recv() => match terminal {
-                    Ok(terminal) => self.handed.retain(|_, to| *to != terminal),
+                    Ok(terminal) => {
+                        // What the session before has journalled must be seen as sent before it is offered again.
+                        self.head.caught_up().await;
+                        self.handed.retain(|_, to| *to != terminal);
+                    }
                     // Too many came online at once: a command may be offered twice, and its session is new.
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.handed.clear(),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {
+                        self.head.caught_up().await;
+                        self.handed.clear();
+                    }
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
                 () = tokio::time::sleep(IDLE) => {}
@@ -91,11 +103,17 @@ impl Dispatcher {
         let now = self.head.now();
         for row in open.iter().filter(|row| row.state == CommandState::Requested && row.command.expires_at > now) {
             let command = &row.command;
-            if !self.handed.contains_key(&command.id)
-                && self.downlink.send(command.terminal, command.id, &command.body).is_ok()
-            {
-                self.handed.insert(command.id, command.terminal);
+            if self.handed.contains_key(&command.id) {
+                continue;
             }
+            match self.downlink.send(command.terminal, command.id, &command.body) {
+                Ok(()) => {}
+                Err(NotSent::NotNow) => continue,
+                Err(NotSent::Never(reason)) => {
+                    tracing::warn!(command = %command.id, reason, "a command cannot be sent and will expire");
+                }
+            }
+            self.handed.insert(command.id, command.terminal);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ mod submit;
 mod validate;
 
 pub use admit::{Registered, Registering, open_registration};
-pub use dispatcher::{Dispatcher, Downlink, NotConnected};
+pub use dispatcher::{Dispatcher, Downlink, NotSent};
 pub use submit::{Control, Head};
 
 /// A new random identity, never zero.

@@ -20,7 +20,10 @@ pub trait Head: Send + Sync {
     /// Returns when every lane has passed the frame envelope.
     fn applied(&self, seq: u64) -> BoxFuture<'_, ()>;
 
-    /// Now.
+    /// Returns when the views reflect everything that is durable now; not if the views have stopped.
+    fn caught_up(&self) -> BoxFuture<'_, ()>;
+
+    /// Now, and never before what the journal has recorded.
     fn now(&self) -> Timestamp;
 }
 

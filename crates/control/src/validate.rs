@@ -6,8 +6,8 @@ use model::{Change, Command, CommandBody, ControlError, Geometry, Registry, Zone
 /// Longest name, text or setting, characters.
 const NAME_MAX: usize = 200;
 const DETAIL_MAX: usize = 2000;
-/// Longest text to the cab: 1,024 bytes in GBK (JT/T 808-2019 8.17), two for each Chinese character.
-const TEXT_BYTES_MAX: usize = 1024;
+/// Longest text to the cab, bytes in GB 18030: a packet takes 1,023, less flag and type (JT/T 808-2019 8.17).
+const TEXT_BYTES_MAX: usize = 1021;
 
 fn invalid(field: &str, message: impl Into<String>) -> ControlError {
     ControlError::Invalid { field: field.to_owned(), message: message.into() }
@@ -130,23 +130,21 @@ fn command(command: &Command, registry: &Registry) -> Result<(), ControlError> {
     }
     if let CommandBody::Text { text: message, .. } = &command.body {
         text("text", message, 1, TEXT_BYTES_MAX)?;
-        let bytes: usize = message
-            .chars()
-            .map(|c| {
-                if c.is_ascii() {
-                    1
-                } else if c as u32 > 0xffff {
-                    4
-                } else {
-                    2
-                }
-            })
-            .sum();
+        let bytes: usize = message.chars().map(gb18030_len_max).sum();
         if bytes > TEXT_BYTES_MAX {
             return Err(invalid("text", format!("takes {bytes} bytes in GBK, {TEXT_BYTES_MAX} fit")));
         }
     }
     Ok(())
+}
+
+/// How many bytes a character takes at most: two in the blocks that GBK holds whole, four where it may not be in it.
+const fn gb18030_len_max(c: char) -> usize {
+    match c {
+        '\0'..='\x7f' => 1,
+        '\u{3001}'..='\u{3011}' | '\u{4e00}'..='\u{9fa5}' | '\u{ff01}'..='\u{ff5e}' => 2,
+        _ => 4,
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use journal::{Batch, Disk, Kind, Record, scan_backwards};
 use jt808::decode_json;
 use model::{BoxFuture, FrameEntry, FramePage, FrameQuery, FramesError, FramesPort};
 
-/// How many envelopes one request may look through; beyond it the page ends early, with the place to go on from.
+/// How many envelopes, and how many records in them, one request may look through; beyond it the page ends early, with
+/// the place to go on from.
 const ENVELOPES_MAX: usize = 50_000;
+const RECORDS_MAX: usize = 1_000_000;
 
 /// Reads frames back out of the journal.
 pub struct Frames {
@@ -38,15 +40,16 @@ impl FramesPort for Frames {
 /// Newest first, within the time range, after the place that the query names.
 fn page(disk: &dyn Disk, journal: &std::path::Path, query: FrameQuery) -> Result<FramePage, FramesError> {
     let mut page = FramePage::default();
-    let mut looked_at = 0;
+    let (mut envelopes, mut records) = (0, 0);
     // The envelope that the last page ended in is read again for its earlier records.
     let before = query.before.map(|(seq, _)| seq.saturating_add(1));
     let outcome = scan_backwards(disk, journal, before, |batch| {
-        looked_at += 1;
-        if looked_at > ENVELOPES_MAX {
+        if envelopes >= ENVELOPES_MAX || records >= RECORDS_MAX {
             page.next = Some((batch.position.seq + 1, 0));
             return false;
         }
+        envelopes += 1;
+        records += batch.records.len();
         if batch.records.last().is_some_and(|last| last.received < query.from) {
             return false;
         }

@@ -177,6 +177,7 @@ impl Desk {
             shared.online.unbind(terminal, generation);
             return false;
         }
+        let is_new = known.and_then(|at| self.sessions.get(at)).is_none_or(|session| !session.open);
         match known.and_then(|at| self.sessions.get_mut(at)) {
             Some(session) => {
                 session.generation = generation;
@@ -188,8 +189,10 @@ impl Desk {
             }
             None => self.open(terminal, generation, *header),
         }
-        // Nobody may be listening.
-        let _ = shared.authenticated.send(terminal);
+        if is_new {
+            // Commands that wait are offered to a new session only. Nobody may be listening.
+            let _ = shared.authenticated.send(terminal);
+        }
         true
     }
 

@@ -260,9 +260,11 @@ impl Config {
             ("api.request_timeout_s", self.api.request_timeout_s, 1, 600),
             ("journal.tick_s", self.journal.tick_s, 1, 10),
             ("pipeline.checkpoint_s", self.pipeline.checkpoint_s, 1, 600),
+            ("journal.queue_bytes_max", u64::from(self.journal.queue_bytes_max), 1 << 20, 512 << 20),
             ("journal.batch_bytes_max", self.journal.batch_bytes_max as u64, 1, 32 << 20),
             ("pipeline.lanes", self.pipeline.lanes as u64, 1, 64),
         ];
+        crate::log::check(&self.log)?;
         match ranges.iter().find(|(_, value, min, max)| value < min || value > max) {
             Some((key, value, min, max)) => {
                 Err(Failure::Usage(format!("{key} is {value}: must be from {min} to {max}")))

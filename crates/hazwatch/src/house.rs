@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::{Control, Dispatcher, Head};
 use evidence::Frames;
 use gateway::{AuthCodes, Gateway};
 use journal::{Clock, DataLock, Disk, Journal, RealDisk, system_clock};
 use model::{Change, ControlPort, Principal, RULE_REVISION, Registry};
+use parking_lot::Mutex;
 use store::{Bootstrap, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,6 +23,8 @@ use crate::ports::{ControlOf, DownlinkOf, HeadOf, ViewsOf};
 
 /// Where in the data folder the journal lies.
 pub(crate) const JOURNAL: &str = "journal";
+/// How long the last checkpoint may take.
+const FINISH_MAX: Duration = Duration::from_secs(60);
 /// The secret of the authentication codes, in `app.db`.
 const CODES_SECRET: &str = "auth_codes";
 
@@ -116,14 +119,15 @@ async fn start_core(config: &Config, metrics: &prometheus::Registry) -> Result<C
         checkpoint_fixes_max: config.pipeline.checkpoint_fixes_max,
         ..pipeline::Options::new(folder.clone())
     };
-    let pipeline =
-        pipeline::start(options, store.clone(), Some(feed), counters).await.map_err(failed("cannot make the views"))?;
+    let pipeline = pipeline::start(options, store.clone(), Some((feed, recovered.position)), counters)
+        .await
+        .map_err(failed("cannot make the views"))?;
     let views = pipeline.views.clone();
     if !views.wait_applied(recovered.position.seq).await {
         let cause = pipeline.finish().await.err();
         return Err(cause.map_or_else(|| Failure::plain("the views stopped"), failed("cannot recover the views")));
     }
-    let head: Arc<dyn Head> = Arc::new(HeadOf { views, clock: clock.clone() });
+    let head: Arc<dyn Head> = Arc::new(HeadOf { views, watermark: journal.watermark(), clock: clock.clone() });
     let at_end = registry_at_end(&RealDisk, &folder)?;
     let control = Arc::new(Control::new(journal.clone(), head.clone(), at_end));
     raise_rule_revision(&control).await?;
@@ -157,6 +161,7 @@ fn window_deps(config: &Config, core: &Core, gateway: &Gateway, metrics: &promet
             watermark: core.journal.watermark(),
             journal: core.journal.clone(),
             gateway: gateway.clone(),
+            moved: Mutex::new((0, Instant::now())),
         }),
         frames: Arc::new(Frames::new(disk, config.server.data.join(JOURNAL))),
         metrics: metrics.clone(),
@@ -174,8 +179,13 @@ impl House {
         let _ = self.window.await;
         self.helpers.iter().for_each(tokio::task::JoinHandle::abort);
         let journal = self.journal.clone();
-        let _ = tokio::task::spawn_blocking(move || journal.close()).await;
-        self.pipeline.finish().await.map_err(failed("the views did not make their last checkpoint"))
+        let finish = async {
+            let _ = tokio::task::spawn_blocking(move || journal.close()).await;
+            self.pipeline.finish().await.map_err(failed("the views did not make their last checkpoint"))
+        };
+        // The journal has everything: giving up costs the next start some reading, and nothing else.
+        let too_late = |_| Failure::plain("the views did not make their last checkpoint in time");
+        tokio::time::timeout(FINISH_MAX, finish).await.map_err(too_late)?
     }
 
     /// Resolves when the journal can take no more: the process should end, so that somebody looks at the disk.

@@ -1,16 +1,17 @@
 //! The plugs: what rooms ask of each other without importing each other.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use control::{Control, Downlink, Head, NotConnected};
-use gateway::Gateway;
+use control::{Control, Downlink, Head, NotSent};
+use gateway::{Gateway, SendError};
 use journal::{Clock, Journal, Watermark};
 use jt808::{Empty, Message, TextMessage};
 use model::{
     BoxFuture, Change, CommandBody, CommandId, ControlError, ControlPort, LivePosition, Principal, Receipt, Registry,
     TerminalId, Timestamp, ViewsBehind, ViewsPort,
 };
+use parking_lot::Mutex;
 use pipeline::Views;
 
 /// How long a reader waits for the views.
@@ -19,6 +20,7 @@ const CAUGHT_UP_MAX: Duration = Duration::from_secs(5);
 /// The views, for control.
 pub(crate) struct HeadOf {
     pub views: Views,
+    pub watermark: Watermark,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -36,8 +38,12 @@ impl Head for HeadOf {
         })
     }
 
+    fn caught_up(&self) -> BoxFuture<'_, ()> {
+        self.applied(self.watermark.committed())
+    }
+
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.clock.now().max(self.views.registry().recorded_at())
     }
 }
 
@@ -66,15 +72,34 @@ const fn revoked(change: &Change) -> Option<TerminalId> {
     if let Change::Revoke { terminal } = change { Some(*terminal) } else { None }
 }
 
+/// Views that have not moved for this long, though there is something to do, are stuck.
+const STUCK: Duration = Duration::from_secs(20);
+
 /// The views, for the API.
 pub(crate) struct ViewsOf {
     pub views: Views,
     pub journal: Journal,
     pub watermark: Watermark,
     pub gateway: Gateway,
+    /// How far they were when they were last seen to move or to have nothing to do, and when that was.
+    pub moved: Mutex<(u64, Instant)>,
 }
 
 impl ViewsOf {
+    /// Why nothing comes through, if so: then nobody is answered either, or soon will not be.
+    fn stuck(&self) -> Result<(), String> {
+        if self.views.has_stopped() {
+            return Err("the views have stopped; the log says why".to_owned());
+        }
+        let (applied, committed) = (self.views.applied(), self.watermark.committed());
+        let mut moved = self.moved.lock();
+        if applied != moved.0 || applied >= committed {
+            *moved = (applied, Instant::now());
+        }
+        let since = moved.1.elapsed();
+        if since < STUCK { Ok(()) } else { Err(format!("the views have not moved for {} s", since.as_secs())) }
+    }
+
     fn behind(&self, seq: u64) -> ViewsBehind {
         ViewsBehind { behind: seq.saturating_sub(self.views.applied()) }
     }
@@ -96,7 +121,7 @@ impl ViewsPort for ViewsOf {
     }
 
     fn ready(&self) -> Result<(), String> {
-        self.journal.failure().map_or(Ok(()), |error| Err(error.to_string()))
+        self.journal.failure().map_or_else(|| self.stuck(), |error| Err(error.to_string()))
     }
 
     fn positions(&self, cursor: u64) -> (Vec<LivePosition>, u64) {
@@ -134,7 +159,7 @@ const NOTICE: u8 = 1;
 pub(crate) struct DownlinkOf(pub Gateway);
 
 impl Downlink for DownlinkOf {
-    fn send(&self, terminal: TerminalId, id: CommandId, body: &CommandBody) -> Result<(), NotConnected> {
+    fn send(&self, terminal: TerminalId, id: CommandId, body: &CommandBody) -> Result<(), NotSent> {
         let message = match body {
             CommandBody::Text { text, urgent, spoken } => {
                 let mut bits = flag::DISPLAY;
@@ -144,6 +169,9 @@ impl Downlink for DownlinkOf {
             }
             CommandBody::Locate => Message::LocationQuery(Empty::default()),
         };
-        self.0.send(terminal, id, &message).map_err(|_| NotConnected)
+        self.0.send(terminal, id, &message).map_err(|error| match error {
+            SendError::NotConnected | SendError::QueueFull => NotSent::NotNow,
+            SendError::Encode(error) => NotSent::Never(error.to_string()),
+        })
     }
 }

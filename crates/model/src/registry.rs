@@ -171,10 +171,15 @@ impl Registry {
         let previous = entry.vehicle();
         entry.bindings.retain(|binding| binding.from < from);
         entry.bindings.push(Binding { from, vehicle });
-        if let Some(previous) = previous.filter(|p| self.vehicle_terminal.get(p) == Some(&terminal)) {
-            self.vehicle_terminal.remove(&previous);
-        }
         self.vehicle_terminal.insert(vehicle, terminal);
+        let moved = previous.filter(|p| *p != vehicle && self.vehicle_terminal.get(p) == Some(&terminal));
+        if let Some(previous) = moved {
+            // Rare, so it may look through all: another terminal may still speak for the vehicle that lost this one.
+            match self.terminals.values().find(|other| other.vehicle() == Some(previous)) {
+                Some(other) => self.vehicle_terminal.insert(previous, other.id),
+                None => self.vehicle_terminal.remove(&previous),
+            };
+        }
     }
 
     fn put_zone(&mut self, zone: &Zone, record: &ControlRecord) {
@@ -383,6 +388,13 @@ mod tests {
         assert_eq!(r.vehicle_at(t, Timestamp(500)), Some(VehicleId(2)));
         assert_eq!(r.terminal_of(VehicleId(1)), None);
         assert_eq!(r.terminal_of(VehicleId(2)), Some(t));
+        let other = TerminalId::from_wire(&[0x14]);
+        for (seq, vehicle) in [(3, 2), (4, 5)] {
+            let bind =
+                Change::Bind { terminal: other, vehicle: VehicleId(vehicle), from: Timestamp(seq as i64 * 1000) };
+            r.apply(&record(seq, bind));
+        }
+        assert_eq!(r.terminal_of(VehicleId(2)), Some(t), "the first one still speaks for it");
         let before = r.clone();
         r.apply(&record(2, Change::Bind { terminal: t, vehicle: VehicleId(9), from: Timestamp(0) }));
         assert_eq!(r.vehicle_at(t, Timestamp(1)), before.vehicle_at(t, Timestamp(1)), "a record counts once");

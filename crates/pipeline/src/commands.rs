@@ -71,6 +71,10 @@ impl Commands {
 
     pub(crate) fn sent(&mut self, seq: u64, id: CommandId, serial: u16, at: Timestamp) {
         let Some(row) = self.open.get(&id) else { return };
+        let earlier = row.serial.map(|serial| (row.command.terminal, serial, message_id(&row.command.body)));
+        if let Some(key) = earlier.filter(|key| self.waiting.get(key) == Some(&id)) {
+            self.waiting.remove(&key);
+        }
         self.waiting.insert((row.command.terminal, serial, message_id(&row.command.body)), id);
         self.change(seq, id, |row| {
             row.state = CommandState::Sent;
@@ -111,7 +115,11 @@ impl Commands {
         if let Some(row) = self.open.remove(&id)
             && let Some(serial) = row.serial
         {
-            self.waiting.remove(&(row.command.terminal, serial, message_id(&row.command.body)));
+            // Serials begin anew with each connection: another command may wait under the same one by now.
+            let key = (row.command.terminal, serial, message_id(&row.command.body));
+            if self.waiting.get(&key) == Some(&id) {
+                self.waiting.remove(&key);
+            }
         }
     }
 }
@@ -136,6 +144,21 @@ mod tests {
         };
         let change = Change::CommandRequest(command);
         ControlRecord { seq: id, recorded_at: Timestamp(1), actor: "admin".into(), change }
+    }
+
+    #[test]
+    fn a_serial_that_is_used_again_belongs_to_the_later_command() {
+        let mut c = Commands::default();
+        for id in 1..=2 {
+            c.control(1, &request(id), &Registry::default());
+        }
+        c.sent(2, CommandId(1), 0, Timestamp(5));
+        c.sent(3, CommandId(2), 0, Timestamp(6));
+        c.close(4, CommandId(1), |row| row.state = CommandState::Unknown);
+        let _ = states(&mut c);
+        let done = Answer { serial: 0, id: 0x8300, done: true };
+        c.answered(5, TerminalId::from_wire(&[1]), done, Timestamp(7));
+        assert_eq!(states(&mut c), [(2, CommandState::Acknowledged)]);
     }
 
     fn states(commands: &mut Commands) -> Vec<(u64, CommandState)> {

@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use journal::{Batch, Kind, Record};
-use model::{Fix, RecordRef, Registry, TerminalId, Timestamp, VehicleId};
+use model::{Fix, Position, RecordRef, Registry, TerminalId, Timestamp, VehicleId};
 use rules::Zones;
 use store::Writes;
 use tokio::sync::mpsc::Sender;
@@ -29,6 +29,8 @@ pub(crate) struct Dispatcher {
     pub checkpoint_every: Duration,
     pub checkpoint_fixes_max: usize,
     pub last_seq: u64,
+    /// Hash of the envelope at `last_seq`.
+    pub last_hash: [u8; 32],
     pub fixes_since_cut: usize,
     pub last_cut: Instant,
     /// Whether what comes now was committed after the start, and not read back.
@@ -52,6 +54,7 @@ impl Dispatcher {
             return Ok(());
         }
         self.last_seq = seq;
+        self.last_hash = batch.hash;
         self.control(batch);
         let (mut fixes, strangers) = self.records(batch);
         if self.is_live && journal::sabotage::is_active("swap-records") {
@@ -116,13 +119,18 @@ impl Dispatcher {
                         self.commands.answered(seq, terminal, answer, record.received);
                     }
                 }
-                (Kind::Stranger, Some(terminal)) => strangers.push((terminal, record)),
+                // An admitted terminal is a stranger only until it has shown its code.
+                (Kind::Stranger, Some(terminal)) if !self.is_admitted(terminal) => strangers.push((terminal, record)),
                 (Kind::Command, Some(_)) => self.command(seq, record),
                 (Kind::Tick, _) => self.commands.tick(seq, record.received),
                 _ => {}
             }
         }
         (fixes, strangers)
+    }
+
+    fn is_admitted(&self, terminal: TerminalId) -> bool {
+        self.registry.terminal(terminal).is_some_and(|known| known.admitted)
     }
 
     fn command(&mut self, seq: u64, record: &Record) {
@@ -150,13 +158,23 @@ impl Dispatcher {
         fixes.extend(late);
     }
 
-    /// Whether a checkpoint is due and none is under way.
+    /// Whether a checkpoint is due, there is something new for it, and none is under way.
     pub(crate) fn cut_is_due(&self) -> bool {
         let due = self.last_cut.elapsed() >= self.checkpoint_every || self.fixes_since_cut >= self.checkpoint_fixes_max;
-        due && *self.shared.checkpointed.borrow() >= self.last_cut_seq()
+        due && self.last_seq > self.cut_seq() && !self.is_checkpointing()
     }
 
-    fn last_cut_seq(&self) -> u64 {
+    /// Whether so many fixes are in memory that no more may come before the checkpoint under way is done.
+    pub(crate) fn must_wait(&self) -> bool {
+        self.fixes_since_cut >= self.checkpoint_fixes_max.saturating_mul(2) && self.is_checkpointing()
+    }
+
+    fn is_checkpointing(&self) -> bool {
+        *self.shared.checkpointed.borrow() < self.cut_seq()
+    }
+
+    /// The envelope at which the last checkpoint was cut.
+    pub(crate) fn cut_seq(&self) -> u64 {
         *self.shared.cut.lock()
     }
 
@@ -168,8 +186,9 @@ impl Dispatcher {
         for lane in &self.lanes {
             lane.send(ToLane::Cut).map_err(|_| Stopped)?;
         }
-        let position = model::Position { shard: 0, seq: self.last_seq };
-        self.views.blocking_send(ToViews::Cut { position, control_seq: self.registry.seq() }).map_err(|_| Stopped)
+        let position = Position { shard: 0, seq: self.last_seq };
+        let cut = ToViews::Cut { position, control_seq: self.registry.seq(), head: self.last_hash };
+        self.views.blocking_send(cut).map_err(|_| Stopped)
     }
 }
 

@@ -11,7 +11,8 @@ const CAB_TEXT: &[u8] = b"cab_text";
 
 /// The text to the cab for a fact that was just raised; `None` when there is none to send.
 pub(crate) fn cab_text(fact: &Fact, zone: Option<&Zone>, fix: &Fix) -> Option<Effect> {
-    let fresh = fix.received.since_us(fix.time) <= FRESH_MAX_US && !fix.marks.has(model::Marks::BACKFILL);
+    // Of the entry, not of the fix at hand: who is told on leaving that he entered learns nothing.
+    let fresh = fix.received.since_us(fact.started_at) <= FRESH_MAX_US && !fix.marks.has(model::Marks::BACKFILL);
     if fact.kind != FactKind::V06 || fact.detected_late || !fresh {
         return None;
     }

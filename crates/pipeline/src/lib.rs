@@ -24,7 +24,7 @@ mod strangers;
 mod views;
 
 pub use metrics::Metrics;
-pub use run::{Handle, Options, PipelineError, Views, catch_up, start};
+pub use run::{Feed, Handle, Options, PipelineError, Views, catch_up, start};
 
 /// Whether the saboteur that switches deduplication off is at work.
 fn dedupe_is_off() -> bool {

@@ -7,17 +7,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use journal::{Batch, Disk, ReadError, Reader, RealDisk};
-use model::{LivePosition, Registry, Scope};
+use model::{LivePosition, Position, Registry, Scope};
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
 use crate::commands::Commands;
-use crate::dispatch::{Dispatcher, build_zones};
+use crate::dispatch::{Dispatcher, Stopped, build_zones};
 use crate::lane::{Judging, Lane, ToLane};
 use crate::metrics::Metrics;
 use crate::strangers::Strangers;
-use crate::views::{Live, Pending, Shared, ToViews, Writer};
+use crate::views::{HEAD_BLOB, Live, Pending, Shared, ToViews, Writer};
 
 /// How the pipeline runs.
 #[derive(Clone)]
@@ -32,6 +32,12 @@ pub struct Options {
     pub checkpoint_every: Duration,
     /// A checkpoint is made when this many fixes are in memory.
     pub checkpoint_fixes_max: usize,
+}
+
+impl From<Stopped> for PipelineError {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
 }
 
 impl Options {
@@ -60,6 +66,15 @@ pub enum PipelineError {
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[from] std::io::Error),
+    /// The views are of another journal, or of more than there is.
+    #[error(
+        "the views were made from a journal that this one does not continue (envelope {seq}): a restored backup? \
+         Remove views.db to make them anew"
+    )]
+    NotThisJournal {
+        /// Where the views are.
+        seq: u64,
+    },
     /// It stopped before it was done.
     #[error("the pipeline stopped before the end of the journal")]
     Stopped,
@@ -68,15 +83,18 @@ pub enum PipelineError {
 /// What readers may know of the pipeline.
 #[derive(Clone)]
 pub struct Views {
-    shared: Arc<Shared>,
+    live: Arc<Live>,
+    registry: Arc<RwLock<Arc<Registry>>>,
     applied: watch::Receiver<u64>,
+    checkpointed: watch::Receiver<u64>,
+    work: watch::Receiver<u64>,
 }
 
 impl Views {
     /// The registry that is in force at the head of the pipeline.
     #[must_use]
     pub fn registry(&self) -> Arc<Registry> {
-        self.shared.registry.read().clone()
+        self.registry.read().clone()
     }
 
     /// The last envelope that all views reflect.
@@ -88,7 +106,13 @@ impl Views {
     /// The last envelope that a committed checkpoint holds.
     #[must_use]
     pub fn checkpointed(&self) -> u64 {
-        *self.shared.checkpointed.borrow()
+        *self.checkpointed.borrow()
+    }
+
+    /// Whether all stages have stopped: nothing will be applied any more.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.applied.has_changed().is_err()
     }
 
     /// Returns when all views reflect the envelope; `false` when the pipeline has stopped before.
@@ -96,22 +120,24 @@ impl Views {
         self.applied.clone().wait_for(|applied| *applied >= seq).await.is_ok()
     }
 
-    /// Told of every envelope that the views have taken in.
+    /// Told of every envelope that the views take in from now on.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
-        self.shared.applied.subscribe()
+        let mut applied = self.applied.clone();
+        applied.mark_unchanged();
+        applied
     }
 
     /// Moves when an effect or a command was written.
     #[must_use]
     pub fn watch_work(&self) -> watch::Receiver<u64> {
-        self.shared.work.subscribe()
+        self.work.clone()
     }
 
     /// Live positions since `cursor` (0: from now on), and the next cursor. Lossy.
     #[must_use]
     pub fn positions(&self, cursor: u64) -> (Vec<LivePosition>, u64) {
-        self.shared.live.since(cursor)
+        self.live.since(cursor)
     }
 }
 
@@ -143,40 +169,46 @@ impl Handle {
     }
 }
 
+/// What a journal that is being written gives: its batches from now on, and where it stood when it was opened.
+pub type Feed = (Receiver<Batch>, Position);
+
 /// Starts the pipeline: from the last checkpoint through the journal, then on with the feed. Without a feed it ends
 /// at the end of the journal. Must be called in a runtime.
 ///
 /// # Errors
-/// When the checkpoint or the journal cannot be read.
+/// When the checkpoint or the journal cannot be read, or the views are not of this journal.
 pub async fn start(
     options: Options,
     store: Store,
-    feed: Option<Receiver<Batch>>,
+    feed: Option<Feed>,
     metrics: Metrics,
 ) -> Result<Handle, PipelineError> {
     let recovered = store.recovery().await?.unwrap_or_default();
-    let mut registry = Registry::default();
-    for record in journal::read_control(&*options.disk, &options.journal).map_err(ReadError::from)? {
-        if record.seq <= recovered.control_seq {
-            registry.apply(&record);
-        }
-    }
     let after = recovered.position.seq;
-    let reader = Reader::open(options.disk.clone(), &options.journal, after, recovered.control_seq)?;
+    let last_hash = check_same_journal(&options, &recovered, feed.as_ref().map(|(_, position)| *position))?;
+    let registry = registry_at(&options, recovered.control_seq)?;
+    let until = feed.as_ref().map_or(u64::MAX, |(_, position)| position.seq);
+    let reader = Reader::open(options.disk.clone(), &options.journal, after, until, recovered.control_seq)?;
     let mut commands = Commands::default();
     commands.load(store.open_commands().await?);
     let mut strangers = Strangers::default();
     strangers.load(store.strangers(Scope::All, None, 1000).await?.items);
 
-    let (applied, applied_seen) = watch::channel(after);
     let shared = Arc::new(Shared {
-        live: Live::default(),
-        registry: RwLock::new(Arc::new(registry.clone())),
+        live: Arc::default(),
+        registry: Arc::new(RwLock::new(Arc::new(registry.clone()))),
         checkpointed: watch::Sender::new(after),
-        applied,
+        applied: watch::Sender::new(after),
         work: watch::Sender::new(0),
         cut: Mutex::new(after),
     });
+    let views = Views {
+        live: shared.live.clone(),
+        registry: shared.registry.clone(),
+        applied: shared.applied.subscribe(),
+        checkpointed: shared.checkpointed.subscribe(),
+        work: shared.work.subscribe(),
+    };
     let (to_views, views_input) = mpsc::channel(256);
     let lanes = options.lanes.max(1);
     let runtime = tokio::runtime::Handle::current();
@@ -187,21 +219,23 @@ pub async fn start(
         shared: shared.clone(),
         passed: vec![after; lanes + 1],
         pending: Pending::default(),
+        committing: None,
     };
     let writer = tokio::spawn(writer.run(views_input));
-    let judging = Arc::new(Judging { registry: Arc::new(registry.clone()), zones: Arc::new(build_zones(&registry)) });
+    let zones = Arc::new(build_zones(&registry));
     let dispatcher = Dispatcher {
         lanes: senders,
         views: to_views,
-        shared: shared.clone(),
+        shared,
         metrics,
+        judging: Arc::new(Judging { registry: Arc::new(registry.clone()), zones }),
         registry,
-        judging,
         commands,
         strangers,
         checkpoint_every: options.checkpoint_every,
         checkpoint_fixes_max: options.checkpoint_fixes_max,
         last_seq: after,
+        last_hash,
         fixes_since_cut: 0,
         last_cut: Instant::now(),
         is_live: false,
@@ -209,11 +243,53 @@ pub async fn start(
         overtaken: Vec::new(),
         live_fixes: 0,
     };
-    let dispatcher = std::thread::Builder::new()
-        .name("dispatch".into())
-        .spawn(move || dispatch(dispatcher, reader, feed, &runtime))?;
-    let views = Views { shared, applied: applied_seen };
+    let feed = feed.map(|(feed, _)| feed);
+    let dispatcher = std::thread::Builder::new().name("dispatch".into()).spawn(move || {
+        let outcome = dispatch(dispatcher, reader, feed, &runtime);
+        if let Err(error) = &outcome {
+            tracing::error!(reason = because(error), "the views stop");
+        }
+        outcome
+    })?;
     Ok(Handle { views, dispatcher, lanes: lane_threads, writer })
+}
+
+/// An error with its causes, in one line.
+fn because(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// The hash of the envelope at which the views stand, when the journal has that very envelope there. Views that are
+/// ahead, or of another journal, would pass over what is acknowledged from now on.
+fn check_same_journal(
+    options: &Options,
+    recovered: &store::Recovered,
+    head: Option<Position>,
+) -> Result<[u8; 32], PipelineError> {
+    let seq = recovered.position.seq;
+    if seq == 0 {
+        return Ok([0; 32]);
+    }
+    let not_this = PipelineError::NotThisJournal { seq };
+    if head.is_some_and(|head| head.seq < seq) {
+        return Err(not_this);
+    }
+    let kept = recovered.blobs.iter().find(|(name, _)| name == HEAD_BLOB).map(|(_, hash)| hash);
+    match journal::envelope_hash(options.disk.clone(), &options.journal, seq)? {
+        Some(hash) if kept.is_some_and(|kept| kept[..] == hash[..]) => Ok(hash),
+        _ => Err(not_this),
+    }
+}
+
+fn registry_at(options: &Options, control_seq: u64) -> Result<Registry, PipelineError> {
+    let mut registry = Registry::default();
+    for record in journal::read_control(&*options.disk, &options.journal).map_err(ReadError::from)? {
+        if record.seq <= control_seq {
+            registry.apply(&record);
+        }
+    }
+    Ok(registry)
 }
 
 type Lanes = (Vec<SyncSender<ToLane>>, Vec<JoinHandle<()>>);
@@ -242,37 +318,40 @@ fn dispatch(
     feed: Option<Receiver<Batch>>,
     runtime: &tokio::runtime::Handle,
 ) -> Result<(), PipelineError> {
-    let stopped = |_| PipelineError::Stopped;
     while let Some(batch) = reader.next_batch()? {
-        dispatcher.take(&batch).map_err(stopped)?;
-        if dispatcher.cut_is_due() {
-            dispatcher.cut().map_err(stopped)?;
-        }
+        take(&mut dispatcher, &batch, runtime)?;
     }
     drop(reader);
     dispatcher.is_live = true;
     for batch in feed.into_iter().flatten() {
-        dispatcher.take(&batch).map_err(stopped)?;
-        if dispatcher.cut_is_due() {
-            dispatcher.cut().map_err(stopped)?;
-        }
+        take(&mut dispatcher, &batch, runtime)?;
     }
-    let shared = dispatcher.shared.clone();
-    let wait = |seq: u64| {
-        let mut checkpointed = shared.checkpointed.subscribe();
-        runtime.block_on(async { checkpointed.wait_for(|done| *done >= seq).await.is_ok() })
-    };
-    let under_way = *shared.cut.lock();
-    if !wait(under_way) {
-        return Err(PipelineError::Stopped);
-    }
-    if dispatcher.last_seq > under_way {
-        dispatcher.cut().map_err(stopped)?;
-        if !wait(dispatcher.last_seq) {
-            return Err(PipelineError::Stopped);
-        }
+    wait_checkpoint(&dispatcher, runtime)?;
+    if dispatcher.last_seq > dispatcher.cut_seq() {
+        dispatcher.cut()?;
+        wait_checkpoint(&dispatcher, runtime)?;
     }
     Ok(())
+}
+
+fn take(dispatcher: &mut Dispatcher, batch: &Batch, runtime: &tokio::runtime::Handle) -> Result<(), Stopped> {
+    dispatcher.take(batch)?;
+    if dispatcher.must_wait() {
+        wait_checkpoint(dispatcher, runtime)?;
+    }
+    if dispatcher.cut_is_due() { dispatcher.cut() } else { Ok(()) }
+}
+
+/// Returns when the last checkpoint that was cut is committed.
+fn wait_checkpoint(dispatcher: &Dispatcher, runtime: &tokio::runtime::Handle) -> Result<(), Stopped> {
+    let seq = dispatcher.cut_seq();
+    let mut checkpointed = dispatcher.shared.checkpointed.subscribe();
+    runtime.block_on(async {
+        tokio::select! {
+            done = checkpointed.wait_for(|done| *done >= seq) => done.map(|_| ()).map_err(|_| Stopped),
+            () = dispatcher.views.closed() => Err(Stopped),
+        }
+    })
 }
 
 /// Brings the views of a folder to the end of its journal, without a server: the recovery that a start would do.

@@ -8,6 +8,7 @@ use model::{LivePosition, Position, Registry, Timestamp, VehicleId};
 use parking_lot::{Mutex, RwLock};
 use store::{Checkpoint, Store, VehicleState, Writes};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::metrics::Metrics;
 
@@ -18,8 +19,11 @@ pub(crate) enum ToViews {
     /// A lane's part of the checkpoint.
     LaneCut { states: Vec<VehicleState>, segment_states: Vec<(VehicleId, Timestamp, Vec<u8>)> },
     /// The dispatcher's part of the checkpoint; it comes before those of the lanes, or after.
-    Cut { position: Position, control_seq: u64 },
+    Cut { position: Position, control_seq: u64, head: [u8; 32] },
 }
+
+/// Under which name a checkpoint keeps the hash of the envelope at its position.
+pub(crate) const HEAD_BLOB: &str = "journal_head";
 
 /// Live positions, lossy: the newest few thousand.
 #[derive(Default)]
@@ -57,10 +61,10 @@ impl Live {
     }
 }
 
-/// What readers share with the stages.
+/// What the stages share. Its senders live as long as a stage does: readers learn from them that all have stopped.
 pub(crate) struct Shared {
-    pub live: Live,
-    pub registry: RwLock<Arc<Registry>>,
+    pub live: Arc<Live>,
+    pub registry: Arc<RwLock<Arc<Registry>>>,
     /// Envelope of the last committed checkpoint; the dispatcher begins none while one is under way.
     pub checkpointed: watch::Sender<u64>,
     pub applied: watch::Sender<u64>,
@@ -77,6 +81,8 @@ pub(crate) struct Writer {
     /// How far each source is: the lanes, then the dispatcher.
     pub passed: Vec<u64>,
     pub pending: Pending,
+    /// The checkpoint that is being committed, beside the facts that go on being written.
+    pub committing: Option<JoinHandle<()>>,
 }
 
 /// A checkpoint that is being gathered.
@@ -118,8 +124,11 @@ impl Writer {
             self.passed = passed;
             self.publish();
             for cut in cuts {
-                self.gather(cut).await;
+                self.gather(cut);
             }
+        }
+        if let Some(committing) = self.committing.take() {
+            let _ = committing.await;
         }
     }
 
@@ -141,7 +150,7 @@ impl Writer {
         }
     }
 
-    async fn gather(&mut self, cut: ToViews) {
+    fn gather(&mut self, cut: ToViews) {
         let pending = &mut self.pending;
         pending.began.get_or_insert_with(Instant::now);
         match cut {
@@ -150,9 +159,10 @@ impl Writer {
                 pending.checkpoint.segment_states.extend(segment_states);
                 pending.lanes += 1;
             }
-            ToViews::Cut { position, control_seq } => {
+            ToViews::Cut { position, control_seq, head } => {
                 pending.checkpoint.position = position;
                 pending.checkpoint.control_seq = control_seq;
+                pending.checkpoint.blobs = vec![(HEAD_BLOB.to_owned(), head.to_vec())];
                 pending.has_position = true;
             }
             ToViews::Applied { .. } => {}
@@ -160,23 +170,26 @@ impl Writer {
         let lanes = self.passed.len() - 1;
         if pending.lanes == lanes && pending.has_position {
             let Pending { checkpoint, began, .. } = std::mem::take(pending);
-            self.commit(checkpoint, began).await;
+            // On its own: a checkpoint may compact for seconds, and facts and answers must not wait for that. The
+            // dispatcher cuts no other one before this one is committed.
+            let (store, metrics, shared) = (self.store.clone(), self.metrics.clone(), self.shared.clone());
+            self.committing = Some(tokio::spawn(commit(store, metrics, shared, checkpoint, began)));
         }
     }
+}
 
-    async fn commit(&self, checkpoint: Checkpoint, began: Option<Instant>) {
-        let seq = checkpoint.position.seq;
-        while let Err(error) = self.store.checkpoint(checkpoint.clone()).await {
-            tracing::error!(%error, "cannot commit the checkpoint; trying again");
-            self.metrics.store_errors.inc();
-            tokio::time::sleep(RETRY).await;
-        }
-        if let Some(began) = began {
-            self.metrics.checkpoint_seconds.observe(began.elapsed().as_secs_f64());
-        }
-        self.metrics.checkpoint_seq.set(i64::try_from(seq).unwrap_or(i64::MAX));
-        self.shared.checkpointed.send_replace(seq);
+async fn commit(store: Store, metrics: Metrics, shared: Arc<Shared>, checkpoint: Checkpoint, began: Option<Instant>) {
+    let seq = checkpoint.position.seq;
+    while let Err(error) = store.checkpoint(checkpoint.clone()).await {
+        tracing::error!(%error, "cannot commit the checkpoint; trying again");
+        metrics.store_errors.inc();
+        tokio::time::sleep(RETRY).await;
     }
+    if let Some(began) = began {
+        metrics.checkpoint_seconds.observe(began.elapsed().as_secs_f64());
+    }
+    metrics.checkpoint_seq.set(i64::try_from(seq).unwrap_or(i64::MAX));
+    shared.checkpointed.send_replace(seq);
 }
 
 fn merge(into: &mut Writes, more: Writes) {

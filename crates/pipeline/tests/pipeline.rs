@@ -36,9 +36,11 @@ fn metrics() -> Metrics {
 
 async fn start(disk: &SimDisk, data: &Path, lanes: usize) -> House {
     let journal_options = journal::Options { disk: Arc::new(disk.clone()), ..journal::Options::new(FOLDER.into()) };
-    let (journal, feed, _) = Journal::open(journal_options).expect("opens");
+    let (journal, feed, found) = Journal::open(journal_options).expect("opens");
     let store = Store::open(data, lanes).await.expect("store");
-    let pipeline = pipeline::start(options(disk, lanes), store.clone(), Some(feed), metrics()).await.expect("starts");
+    let pipeline = pipeline::start(options(disk, lanes), store.clone(), Some((feed, found.position)), metrics())
+        .await
+        .expect("starts");
     House { disk: disk.clone(), journal, pipeline, store }
 }
 
@@ -211,4 +213,35 @@ async fn late_and_broken_reports_keep_their_place() {
     let disk = house.stop().await;
     let rebuilt = tempfile::tempdir().expect("folder");
     assert_eq!(digest_of(&disk, data.path()).await, digest_of(&disk, rebuilt.path()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_another_journal_are_refused() {
+    let (disk, data) = drive(1, false).await;
+    let (other, other_data) = drive(1, false).await;
+    for journal in [other, SimDisk::default()] {
+        let store = Store::open(data.path(), 1).await.expect("store");
+        let outcome = pipeline::catch_up(options(&journal, 1), store, metrics()).await;
+        assert!(matches!(outcome, Err(pipeline::PipelineError::NotThisJournal { .. })), "{outcome:?}");
+    }
+    digest_of(&disk, data.path()).await;
+    drop(other_data);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_stops_says_so() {
+    let (disk, _data) = drive(1, false).await;
+    // The last segment: the test's frames are received on another day than the first ticks.
+    let files = disk.files();
+    let (path, _) = files.iter().rfind(|(path, _)| path.to_string_lossy().contains("frames")).expect("frames");
+    disk.flip(path, 2000, 0xff);
+    let fresh = tempfile::tempdir().expect("folder");
+    let store = Store::open(fresh.path(), 1).await.expect("store");
+    match pipeline::start(options(&disk, 1), store, None, metrics()).await {
+        Err(_) => {}
+        Ok(handle) => {
+            assert!(!handle.views.wait_applied(1_000_000).await, "it waited for what never comes");
+            handle.finish().await.expect_err("it says why");
+        }
+    }
 }

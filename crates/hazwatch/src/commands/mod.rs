@@ -12,6 +12,7 @@ mod user;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::cli::{Cli, Command};
 use crate::error::Failure;
@@ -19,24 +20,28 @@ use crate::error::Failure;
 /// Runs what was asked for.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
-        Command::Serve(options) => runtime()?.block_on(serve::run(options)),
-        Command::Demo(options) => runtime()?.block_on(demo::run(options)),
-        Command::Simulate(options) => runtime()?.block_on(simulate::run(options)),
+        Command::Serve(options) => block_on(serve::run(options)),
+        Command::Demo(options) => block_on(demo::run(options)),
+        Command::Simulate(options) => block_on(simulate::run(options)),
         Command::Decode(options) => decode::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Send(options) => send::run(&options),
-        Command::Replay(options) => runtime()?.block_on(replay::run(options)),
+        Command::Replay(options) => block_on(replay::run(options)),
         Command::Verify(options) => verify::run(&options),
-        Command::User(options) => runtime()?.block_on(user::run(options)),
+        Command::User(options) => block_on(user::run(options)),
         Command::CheckConfig(options) => check_config::run(&options),
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Runs to the end, and does not wait for a thread that hangs on a disk.
+fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::because("cannot start the runtime", error))
+        .map_err(|error| Failure::because("cannot start the runtime", error))?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
 }
 
 /// What a command prints is its result: it goes to standard output, and a closed pipe is no error.

@@ -18,8 +18,12 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode, Failure> {
     let report = journal::verify(&RealDisk, &folder)
         .map_err(|error| Failure::plain(format!("the journal is not sound: {error}")))?;
     say(&format!(
-        "sound: {} frame envelopes with {} records, {} control records, {} starts",
-        report.frame_envelopes, report.frame_records, report.control_records, report.writers
+        "sound: {} frame envelopes from number {} on with {} records, {} control records, {} starts",
+        report.frame_envelopes,
+        report.first_frame_envelope,
+        report.frame_records,
+        report.control_records,
+        report.writers
     ));
     if report.torn_bytes > 0 {
         say(&format!("torn tail of {} bytes: never acknowledged, cut at the next start", report.torn_bytes));
