@@ -194,21 +194,7 @@ pub async fn start(
     let mut strangers = Strangers::default();
     strangers.load(store.strangers(Scope::All, None, 1000).await?.items);
 
-    let shared = Arc::new(Shared {
-        live: Arc::default(),
-        registry: Arc::new(RwLock::new(Arc::new(registry.clone()))),
-        checkpointed: watch::Sender::new(after),
-        applied: watch::Sender::new(after),
-        work: watch::Sender::new(0),
-        cut: Mutex::new(after),
-    });
-    let views = Views {
-        live: shared.live.clone(),
-        registry: shared.registry.clone(),
-        applied: shared.applied.subscribe(),
-        checkpointed: shared.checkpointed.subscribe(),
-        work: shared.work.subscribe(),
-    };
+    let (shared, views) = share(after, &registry);
     let (to_views, views_input) = mpsc::channel(256);
     let lanes = options.lanes.max(1);
     let runtime = tokio::runtime::Handle::current();
@@ -290,6 +276,26 @@ fn registry_at(options: &Options, control_seq: u64) -> Result<Registry, Pipeline
         }
     }
     Ok(registry)
+}
+
+/// What the stages share, and what readers may know, at the place where the last checkpoint was.
+fn share(after: u64, registry: &Registry) -> (Arc<Shared>, Views) {
+    let shared = Arc::new(Shared {
+        live: Arc::default(),
+        registry: Arc::new(RwLock::new(Arc::new(registry.clone()))),
+        checkpointed: watch::Sender::new(after),
+        applied: watch::Sender::new(after),
+        work: watch::Sender::new(0),
+        cut: Mutex::new(after),
+    });
+    let views = Views {
+        live: shared.live.clone(),
+        registry: shared.registry.clone(),
+        applied: shared.applied.subscribe(),
+        checkpointed: shared.checkpointed.subscribe(),
+        work: shared.work.subscribe(),
+    };
+    (shared, views)
 }
 
 type Lanes = (Vec<SyncSender<ToLane>>, Vec<JoinHandle<()>>);

@@ -123,6 +123,8 @@ fn temperature_c(raw: u16) -> i16 {
 }
 
 impl ItemValue {
+    // Across crates this is called for each item of each report; without the hint it costs half of the decoding.
+    #[inline]
     pub(crate) fn decode(id: u8, raw: &[u8]) -> Option<Self> {
         let word = |hi, lo| u16::from_be_bytes([hi, lo]);
         let dword = |a, b, c, d| u32::from_be_bytes([a, b, c, d]);

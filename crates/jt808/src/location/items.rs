@@ -19,6 +19,7 @@ pub struct ItemView<'a> {
 
 impl ItemView<'_> {
     /// The meaning, if the standard gives this id one at this length.
+    #[inline]
     #[must_use]
     pub fn value(&self) -> Option<ItemValue> {
         ItemValue::decode(self.id, self.raw)
