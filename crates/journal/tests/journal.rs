@@ -79,9 +79,9 @@ async fn each_start_is_a_new_writer_of_the_same_chain() {
     verify(&disk, &folder()).expect("sound");
 }
 
-/// What was acknowledged is there after a power cut, whatever part of the rest is. This is the proof that the
-/// saboteur `skip-fsync` must break.
-async fn power_cut_proof() -> Result<(), String> {
+/// What was acknowledged is there after a power cut, whatever part of the rest is.
+#[tokio::test]
+async fn acknowledged_records_survive_a_power_cut() {
     for keep in [0, 1, 250, 500, 999, 1000] {
         let disk = SimDisk::default();
         let (journal, _feed) = open(&disk);
@@ -96,25 +96,23 @@ async fn power_cut_proof() -> Result<(), String> {
         reopened.close();
         drop(feed);
         let kept = frames(&read_all(&after));
-        if !kept.starts_with(&(0..20).collect::<Vec<_>>()) || kept.last() != Some(&30) {
-            return Err(format!("keep {keep}: acknowledged frames are lost: {kept:?}"));
-        }
-        let report = verify(&after, &folder()).map_err(|e| format!("keep {keep}: {e}"))?;
-        if report.control_records != 1 {
-            return Err(format!("keep {keep}: an acknowledged control record is lost"));
-        }
+        assert!(kept.starts_with(&(0..20).collect::<Vec<_>>()), "keep {keep}: acknowledged frames are lost: {kept:?}");
+        assert_eq!(kept.last(), Some(&30), "keep {keep}");
+        let report = verify(&after, &folder()).expect("sound");
+        assert_eq!(report.control_records, 1, "keep {keep}: an acknowledged control record is lost");
     }
-    Ok(())
 }
 
-#[tokio::test]
-async fn acknowledged_records_survive_a_power_cut() {
-    let outcome = power_cut_proof().await;
-    if journal::sabotage::is_active("skip-fsync") {
-        outcome.expect_err("a skipped fsync must be seen");
-    } else {
-        outcome.expect("nothing lost");
-    }
+/// The saboteur of the test above: it must go red when the fsync is left out.
+#[cfg(feature = "sabotage")]
+#[test]
+fn acknowledged_records_survive_a_power_cut_sees_a_skipped_fsync() {
+    let mut proof = std::process::Command::new(std::env::current_exe().expect("own path"));
+    proof.args(["--exact", "acknowledged_records_survive_a_power_cut"]).env("HAZWATCH_SABOTEUR", "skip-fsync");
+    let outcome = proof.output().expect("runs");
+    assert!(!outcome.status.success(), "the saboteur was not seen");
+    let said = String::from_utf8_lossy(&outcome.stdout);
+    assert!(said.contains("are lost") || said.contains("is lost"), "it failed for another reason: {said}");
 }
 
 #[tokio::test]
