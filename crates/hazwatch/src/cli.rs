@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Simulate(Simulate),
     /// Decode frames: one JSON object a frame.
     #[command(
-        after_help = "Example:\n  hazwatch decode --json 7e0002000001391234567800010f7e\n  cat frames.txt | hazwatch decode --json"
+        after_help = "Example:\n  hazwatch decode --json 7e000200000139123456780001337e\n  cat frames.txt | hazwatch decode --json"
     )]
     Decode(Decode),
     /// Load a file into a running server: all of it, or nothing with every bad row named.

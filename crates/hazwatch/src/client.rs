@@ -60,11 +60,14 @@ impl Client {
 /// The server's problem details (RFC 9457) as lines for people.
 fn problem(status: u16, answer: &Value) -> String {
     let text = |key: &str| answer.get(key).and_then(Value::as_str);
-    let mut message = format!("the server says {status}: {}", text("detail").or(text("title")).unwrap_or("no reason"));
-    if let Some(field) = text("field") {
+    let errors = answer.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    // With a list of errors the detail is only its first entry.
+    let detail = if errors.is_empty() { text("detail") } else { None };
+    let mut message = format!("the server says {status}: {}", detail.or(text("title")).unwrap_or("no reason"));
+    if let Some(field) = text("field").filter(|_| errors.is_empty()) {
         message.push_str(&format!(" (field {field})"));
     }
-    for error in answer.get("errors").and_then(Value::as_array).into_iter().flatten() {
+    for error in errors {
         let part = |key: &str| error.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
         let row = part("row").map_or_else(String::new, |row| format!("row {row}: "));
         let field = part("field").map_or_else(String::new, |field| format!("{field}: "));
