@@ -9,18 +9,15 @@ const LATER: &[&str] =
     &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!"), concat!("unimple", "mented!")];
 
 /// Beginnings of paths that exist on one machine only.
-const MACHINE: &[&str] =
-    &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/tmp/", "target")];
+const MACHINE: &[&str] = &[concat!("/ro", "ot/"), concat!("/ho", "me/")];
 
-/// Hosts that package managers talk to; whoever builds chooses their own.
+/// How the hosts that package managers talk to begin; whoever builds chooses their own.
 const HOSTS: &[&str] = &[
-    concat!("index.crates", ".io"),
-    concat!("static.crates", ".io"),
-    concat!("registry.npmjs", ".org"),
-    concat!("pypi", ".org"),
-    concat!("pythonhosted", ".org"),
-    concat!("deb.debian", ".org"),
-    concat!("proxy.golang", ".org"),
+    concat!("//regis", "try."),
+    concat!("//in", "dex."),
+    concat!("//sta", "tic."),
+    concat!("//pro", "xy."),
+    concat!("//de", "b."),
 ];
 
 /// Lock files name their sources; tools write them.
@@ -92,9 +89,9 @@ mod tests {
     fn good_texts_pass() {
         for (path, text) in [
             ("a.rs", "//! A file.\n\nfn todo_list() {}\n"),
-            ("a.md", "Work in ../work/ or https://example.com/work/x, METHODS TODOS\n"),
+            ("a.md", "Work at home/ or https://example.com/in/x, METHODS TODOS\n"),
             ("config/a.toml", ""),
-            ("Cargo.lock", concat!("source = \"https://index.crates", ".io/\"\n")),
+            ("Cargo.lock", concat!("source = \"https://in", "dex.example/\"\n")),
             ("crates/jt808/fuzz/seeds/message/a", "~no newline"),
         ] {
             assert_eq!(found(path, text), 0, "{path}: {text}");
@@ -110,9 +107,9 @@ mod tests {
             ("a.rs", concat!("//! A file.\n// TO", "DO: more\n")),
             ("a.rs", concat!("//! A file.\nfn a() { to", "do!() }\n")),
             ("a.sql", concat!("-- FIX", "ME\n")),
-            ("a.md", concat!("run it in /wo", "rk/main\n")),
+            ("a.md", concat!("run it in /ho", "me/main\n")),
             ("a.toml", concat!("dir = \"/ro", "ot/x\"\n")),
-            ("a.md", concat!("from registry.npmjs", ".org\n")),
+            ("a.md", concat!("from https://regis", "try.example/x\n")),
         ] {
             assert_eq!(found(path, text), 1, "{path}: {text}");
         }
