@@ -17,13 +17,6 @@ pub struct Registering {
     pub device: String,
 }
 
-/// What became of a registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Registered {
-    /// The epoch for its authentication code.
-    pub epoch: u32,
-}
-
 /// The changes that admit whoever asks (`open` admission): the vehicle exists, the terminal is bound to it. A
 /// repeated plate is the same vehicle; a terminal that is already bound to it changes nothing.
 ///

@@ -8,7 +8,7 @@ mod dispatcher;
 mod submit;
 mod validate;
 
-pub use admit::{Registered, Registering, open_registration};
+pub use admit::{Registering, open_registration};
 pub use dispatcher::{Dispatcher, Downlink, NotSent};
 pub use submit::{Control, Head};
 
