@@ -5,6 +5,7 @@
 
 mod admit;
 mod dispatcher;
+mod door;
 mod submit;
 mod validate;
 

@@ -3,13 +3,15 @@
 use geofence::{Point, Shape, ShapeError};
 use model::{Change, Command, CommandBody, ControlError, Geometry, Registry, Zone};
 
+use crate::door;
+
 /// Longest name, text or setting, characters.
-const NAME_MAX: usize = 200;
-const DETAIL_MAX: usize = 2000;
+pub(crate) const NAME_MAX: usize = 200;
+pub(crate) const DETAIL_MAX: usize = 2000;
 /// Longest text to the cab, bytes in GB 18030: a packet takes 1,023, less flag and type (JT/T 808-2019 8.17).
 const TEXT_BYTES_MAX: usize = 1021;
 
-fn invalid(field: &str, message: impl Into<String>) -> ControlError {
+pub(crate) fn invalid(field: &str, message: impl Into<String>) -> ControlError {
     ControlError::Invalid { field: field.to_owned(), message: message.into() }
 }
 
@@ -72,10 +74,24 @@ pub(crate) fn validate(change: &Change, registry: &Registry) -> Result<(), Contr
             format!("facts are already judged by rule revision {}: this program is older", registry.rule_revision()),
         )),
         Change::RuleRevision { .. } => Ok(()),
+        Change::ForwarderPut(put) => door::forwarder(put, registry),
+        Change::ForwarderDelete { id } => {
+            registry.forwarder(*id).map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("no forwarder {id}")))
+        }
+        Change::DenyPut { network, reason } => door::deny(*network, reason, registry),
+        Change::DenyDelete { network } => {
+            let known = registry.denied().any(|(denied, _)| denied == *network);
+            known.then_some(()).ok_or_else(|| ControlError::NotFound(format!("{network} is not denied")))
+        }
+        Change::HoldPut(put) => door::hold(put, registry),
+        Change::HoldRelease { id } => {
+            registry.hold(*id).map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("no hold {id}")))
+        }
+        Change::BaseTaken(_) => Ok(()),
     }
 }
 
-fn text(field: &str, value: &str, min: usize, max: usize) -> Result<(), ControlError> {
+pub(crate) fn text(field: &str, value: &str, min: usize, max: usize) -> Result<(), ControlError> {
     let length = value.chars().count();
     if length < min || length > max {
         return Err(invalid(field, format!("must have {min} to {max} characters, has {length}")));

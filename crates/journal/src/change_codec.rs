@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use model::{
     Carrier, CarrierId, Change, Command, CommandBody, CommandId, CommandOrigin, ControlRecord, Coord, Direction,
-    EffectId, Geometry, LineString, MultiPolygon, Plate, PlateColour, Polygon, Timestamp, Vehicle, VehicleId, Zone,
+    EffectId, ForwarderId, Geometry, HoldId, LineString, MultiPolygon, Plate, PlateColour, Polygon, Timestamp, Vehicle, VehicleId, Zone,
     ZoneId, ZoneKind, ZoneRule,
 };
 use prost::Message;
 
+use crate::door_codec;
 use crate::proto::control as pb;
 use crate::record::{terminal_bytes, terminal_from_bytes};
 
@@ -54,6 +55,17 @@ pub(crate) fn encode(seq: u64, actor: &str, change: &Change) -> Bytes {
             detail: detail.clone(),
         }),
         Change::RuleRevision { revision } => pb::entry::Change::RuleRevision(pb::RuleRevision { revision: *revision }),
+        Change::ForwarderPut(forwarder) => pb::entry::Change::ForwarderPut(door_codec::encode_forwarder(forwarder)),
+        Change::ForwarderDelete { id } => pb::entry::Change::ForwarderDelete(pb::ForwarderDelete { id: id.0 }),
+        Change::DenyPut { network, reason } => {
+            pb::entry::Change::DenyPut(pb::Deny { network: network.to_string(), reason: reason.clone() })
+        }
+        Change::DenyDelete { network } => {
+            pb::entry::Change::DenyDelete(pb::Deny { network: network.to_string(), reason: String::new() })
+        }
+        Change::HoldPut(hold) => pb::entry::Change::HoldPut(door_codec::encode_hold(hold)),
+        Change::HoldRelease { id } => pb::entry::Change::HoldRelease(pb::HoldRelease { id: id.0 }),
+        Change::BaseTaken(base) => pb::entry::Change::BaseTaken(door_codec::encode_base(base)),
     };
     pb::Entry { seq, actor: actor.to_owned(), change: Some(change) }.encode_to_vec().into()
 }
@@ -149,6 +161,17 @@ fn decode_change(change: pb::entry::Change) -> Result<Change, &'static str> {
         pb::entry::Change::SettingPut(s) => Change::SettingPut { key: s.key, value: s.value },
         pb::entry::Change::Audit(a) => Change::Audit { action: a.action, subject: a.subject, detail: a.detail },
         pb::entry::Change::RuleRevision(r) => Change::RuleRevision { revision: r.revision },
+        pb::entry::Change::ForwarderPut(f) => Change::ForwarderPut(door_codec::decode_forwarder(f)?),
+        pb::entry::Change::ForwarderDelete(f) => Change::ForwarderDelete { id: ForwarderId(f.id) },
+        pb::entry::Change::DenyPut(d) => {
+            Change::DenyPut { network: door_codec::decode_network(&d.network)?, reason: d.reason }
+        }
+        pb::entry::Change::DenyDelete(d) => {
+            Change::DenyDelete { network: door_codec::decode_network(&d.network)? }
+        }
+        pb::entry::Change::HoldPut(h) => Change::HoldPut(door_codec::decode_hold(h)),
+        pb::entry::Change::HoldRelease(h) => Change::HoldRelease { id: HoldId(h.id) },
+        pb::entry::Change::BaseTaken(b) => Change::BaseTaken(door_codec::decode_base(&b)?),
     })
 }
 
@@ -282,6 +305,7 @@ mod tests {
             Change::Audit { action: "a".into(), subject: "s".into(), detail: "d".into() },
             Change::RuleRevision { revision: 4 },
         ];
+        let changes = changes.into_iter().chain(door_codec::tests::changes());
         for change in changes {
             let record = decode(encode(12, "admin", &change), Timestamp(8)).expect("readable");
             assert_eq!(record, ControlRecord { seq: 12, recorded_at: Timestamp(8), actor: "admin".into(), change });

@@ -7,6 +7,7 @@
 
 mod change_codec;
 mod disk;
+mod door_codec;
 mod envelope;
 mod hash;
 mod lock;

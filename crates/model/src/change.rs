@@ -1,6 +1,9 @@
 //! Control records: every change of anything that a rule, the decoder or the workflow reads.
 
-use crate::{Carrier, Command, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId};
+use crate::{
+    Base, Carrier, Command, Forwarder, ForwarderId, Hold, HoldId, Network, TerminalId, Timestamp, Vehicle, VehicleId,
+    Zone, ZoneId,
+};
 
 /// One change. The stream of them is the only way anything changes (decision D1).
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +67,34 @@ pub enum Change {
         /// The revision.
         revision: u32,
     },
+    /// A forwarding platform may speak, or may speak differently, from here on.
+    ForwarderPut(Forwarder),
+    /// A forwarding platform may speak no more.
+    ForwarderDelete {
+        /// Which one.
+        id: ForwarderId,
+    },
+    /// Nobody may connect from there.
+    DenyPut {
+        /// From where.
+        network: Network,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Connecting from there is allowed again.
+    DenyDelete {
+        /// From where.
+        network: Network,
+    },
+    /// Data is sealed: retention must not touch it.
+    HoldPut(Hold),
+    /// A hold ends.
+    HoldRelease {
+        /// Which one.
+        id: HoldId,
+    },
+    /// The views were set aside, so that older frames may be removed and replay can start there.
+    BaseTaken(Base),
 }
 
 impl Change {
@@ -82,6 +113,13 @@ impl Change {
             Self::SettingPut { .. } => "setting_put",
             Self::Audit { .. } => "audit",
             Self::RuleRevision { .. } => "rule_revision",
+            Self::ForwarderPut(_) => "forwarder_put",
+            Self::ForwarderDelete { .. } => "forwarder_delete",
+            Self::DenyPut { .. } => "deny_put",
+            Self::DenyDelete { .. } => "deny_delete",
+            Self::HoldPut(_) => "hold_put",
+            Self::HoldRelease { .. } => "hold_release",
+            Self::BaseTaken(_) => "base_taken",
         }
     }
 }

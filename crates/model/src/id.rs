@@ -121,6 +121,14 @@ identity!(
     CommandId, u64, "c_", 13
 );
 identity!(
+    /// An account of a platform that forwards for other people's terminals (转发平台).
+    ForwarderId, u64, "p_", 13
+);
+identity!(
+    /// A hold: data sealed after an accident (数据封存), which retention must not touch.
+    HoldId, u64, "h_", 13
+);
+identity!(
     /// A computed fact, the same in every replay: a hash of what it is about.
     FactId, u128, "f_", 26
 );

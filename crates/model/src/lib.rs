@@ -5,10 +5,13 @@
 
 mod change;
 mod command;
+mod custody;
 mod digest;
 mod fact;
 mod fix;
+mod forwarder;
 mod id;
+mod network;
 mod plate;
 mod ports;
 mod position;
@@ -19,10 +22,15 @@ mod zone;
 
 pub use change::{Change, ControlRecord};
 pub use command::{Command, CommandBody, CommandOrigin, CommandState};
+pub use custody::{Base, Hold};
 pub use digest::Digest;
 pub use fact::{Confidence, Fact, FactKind, Measures, RULE_REVISION};
 pub use fix::{BASE_LEN, Fix, FixKey, Marks};
-pub use id::{CarrierId, CaseId, CommandId, EffectId, FactId, IdError, TerminalId, VehicleId, ZoneId};
+pub use forwarder::Forwarder;
+pub use id::{
+    CarrierId, CaseId, CommandId, EffectId, FactId, ForwarderId, HoldId, IdError, TerminalId, VehicleId, ZoneId,
+};
+pub use network::Network;
 pub use plate::{Plate, PlateColour, PlateError};
 pub use ports::{
     BoxFuture, ControlError, ControlPort, FrameEntry, FramePage, FrameQuery, FramesError, FramesPort, LivePosition,

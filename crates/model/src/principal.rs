@@ -29,6 +29,14 @@ pub enum Permission {
     AuditRead,
     /// Create and change users.
     UsersWrite,
+    /// See forwarding platforms and the deny list.
+    DoorRead,
+    /// Change forwarding platforms and the deny list.
+    DoorWrite,
+    /// See the journal's seals and daily heads, holds and bases; ask for proofs.
+    JournalRead,
+    /// Seal data against retention, and release it.
+    HoldsWrite,
 }
 
 impl Permission {
@@ -46,6 +54,10 @@ impl Permission {
         Self::EventsRead,
         Self::AuditRead,
         Self::UsersWrite,
+        Self::DoorRead,
+        Self::DoorWrite,
+        Self::JournalRead,
+        Self::HoldsWrite,
     ];
 }
 

@@ -2,13 +2,14 @@
 //! control stream. Cloning it is cheap (the maps share their structure), so a lane holds the registry that was in
 //! force at its place in the journal while the next one is being made.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
 use crate::{
-    CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Plate, Scope, TerminalId, Timestamp,
-    VehicleId, Zone, ZoneId,
+    Base, CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Forwarder, ForwarderId, Hold, HoldId,
+    Network, Plate, Scope, TerminalId, Timestamp, VehicleId, Zone, ZoneId,
 };
 
 /// A carrier (承运人).
@@ -92,6 +93,12 @@ pub struct Registry {
     effects: OrdMap<EffectId, CommandId>,
     settings: OrdMap<String, String>,
     rule_revision: u32,
+    forwarders: OrdMap<ForwarderId, Arc<Forwarder>>,
+    denied: OrdMap<Network, Arc<str>>,
+    door_seq: u64,
+    holds: OrdMap<HoldId, Arc<Hold>>,
+    /// By the envelope that they reflect.
+    bases: OrdMap<u64, Base>,
 }
 
 impl Registry {
@@ -130,6 +137,43 @@ impl Registry {
             }
             Change::Audit { .. } => {}
             Change::RuleRevision { revision } => self.rule_revision = *revision,
+            Change::ForwarderPut(_) | Change::ForwarderDelete { .. } => self.forwarders(record),
+            Change::DenyPut { .. } | Change::DenyDelete { .. } => self.denials(record),
+            Change::HoldPut(hold) => {
+                self.holds.insert(hold.id, Arc::new(hold.clone()));
+            }
+            Change::HoldRelease { id } => {
+                self.holds.remove(id);
+            }
+            Change::BaseTaken(base) => {
+                self.bases.insert(base.position.seq, base.clone());
+            }
+        }
+    }
+
+    fn forwarders(&mut self, record: &ControlRecord) {
+        self.door_seq = record.seq;
+        match &record.change {
+            Change::ForwarderPut(forwarder) => {
+                self.forwarders.insert(forwarder.id, Arc::new(forwarder.clone()));
+            }
+            Change::ForwarderDelete { id } => {
+                self.forwarders.remove(id);
+            }
+            _ => {}
+        }
+    }
+
+    fn denials(&mut self, record: &ControlRecord) {
+        self.door_seq = record.seq;
+        match &record.change {
+            Change::DenyPut { network, reason } => {
+                self.denied.insert(*network, reason.as_str().into());
+            }
+            Change::DenyDelete { network } => {
+                self.denied.remove(network);
+            }
+            _ => {}
         }
     }
 
@@ -344,6 +388,67 @@ impl Registry {
     #[must_use]
     pub fn command_for(&self, effect: EffectId) -> Option<CommandId> {
         self.effects.get(&effect).copied()
+    }
+
+    /// A forwarding platform.
+    #[must_use]
+    pub fn forwarder(&self, id: ForwarderId) -> Option<&Arc<Forwarder>> {
+        self.forwarders.get(&id)
+    }
+
+    /// The forwarding platforms, by id.
+    pub fn all_forwarders(&self) -> impl Iterator<Item = &Arc<Forwarder>> {
+        self.forwarders.values()
+    }
+
+    /// The forwarding platform that connects from this address.
+    #[must_use]
+    pub fn forwarder_from(&self, peer: IpAddr) -> Option<&Arc<Forwarder>> {
+        self.forwarders.values().find(|forwarder| forwarder.networks.iter().any(|network| network.contains(peer)))
+    }
+
+    /// Whether a forwarding platform may speak for a terminal: it is admitted, and its vehicle is on the account's
+    /// list.
+    #[must_use]
+    pub fn forwards(&self, id: ForwarderId, terminal: TerminalId) -> bool {
+        let Some(terminal) = self.terminals.get(&terminal).filter(|terminal| terminal.admitted) else { return false };
+        self.forwarders.get(&id).is_some_and(|forwarder| match &forwarder.vehicles {
+            None => true,
+            Some(list) => terminal.vehicle().is_some_and(|vehicle| list.binary_search(&vehicle).is_ok()),
+        })
+    }
+
+    /// The networks that nobody may connect from, with the reasons.
+    pub fn denied(&self) -> impl Iterator<Item = (Network, &str)> {
+        self.denied.iter().map(|(network, reason)| (*network, &**reason))
+    }
+
+    /// Whether nobody may connect from this address.
+    #[must_use]
+    pub fn is_denied(&self, peer: IpAddr) -> bool {
+        self.denied.keys().any(|network| network.contains(peer))
+    }
+
+    /// The number of the last control record that touched a forwarding platform or the deny list.
+    #[must_use]
+    pub const fn door_seq(&self) -> u64 {
+        self.door_seq
+    }
+
+    /// A hold that was not released.
+    #[must_use]
+    pub fn hold(&self, id: HoldId) -> Option<&Arc<Hold>> {
+        self.holds.get(&id)
+    }
+
+    /// The holds that were not released, by id.
+    pub fn holds(&self) -> impl Iterator<Item = &Arc<Hold>> {
+        self.holds.values()
+    }
+
+    /// The copies of the views that were set aside, oldest first.
+    pub fn bases(&self) -> impl DoubleEndedIterator<Item = &Base> {
+        self.bases.values()
     }
 
     /// A setting.

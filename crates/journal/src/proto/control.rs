@@ -9,7 +9,7 @@ pub struct Entry {
     #[prost(string, tag = "2")]
     pub actor: ::prost::alloc::string::String,
     /// A reader that finds none of these set is older than the writer and must stop.
-    #[prost(oneof = "entry::Change", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
+    #[prost(oneof = "entry::Change", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27")]
     pub change: ::core::option::Option<entry::Change>,
 }
 /// Nested message and enum types in `Entry`.
@@ -39,6 +39,20 @@ pub mod entry {
         Audit(super::Audit),
         #[prost(message, tag = "20")]
         RuleRevision(super::RuleRevision),
+        #[prost(message, tag = "21")]
+        ForwarderPut(super::Forwarder),
+        #[prost(message, tag = "22")]
+        ForwarderDelete(super::ForwarderDelete),
+        #[prost(message, tag = "23")]
+        DenyPut(super::Deny),
+        #[prost(message, tag = "24")]
+        DenyDelete(super::Deny),
+        #[prost(message, tag = "25")]
+        HoldPut(super::Hold),
+        #[prost(message, tag = "26")]
+        HoldRelease(super::HoldRelease),
+        #[prost(message, tag = "27")]
+        BaseTaken(super::Base),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -242,4 +256,72 @@ pub struct Audit {
 pub struct RuleRevision {
     #[prost(uint32, tag = "1")]
     pub revision: u32,
+}
+/// CIDR notation, such as 10.20.0.0/16.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Forwarder {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub networks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Absent: the address is enough.
+    #[prost(uint32, optional, tag = "4")]
+    pub code_epoch: ::core::option::Option<u32>,
+    /// Meaningful with `listed`.
+    #[prost(fixed64, repeated, tag = "5")]
+    pub vehicles: ::prost::alloc::vec::Vec<u64>,
+    /// Whether only `vehicles` may be spoken for; otherwise every admitted one.
+    #[prost(bool, tag = "6")]
+    pub listed: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForwarderDelete {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Deny {
+    #[prost(string, tag = "1")]
+    pub network: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hold {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+    /// Absent: everybody's data.
+    #[prost(fixed64, optional, tag = "2")]
+    pub vehicle: ::core::option::Option<u64>,
+    /// Microseconds since the epoch; from inclusive, to exclusive.
+    #[prost(int64, tag = "3")]
+    pub from_us: i64,
+    #[prost(int64, tag = "4")]
+    pub to_us: i64,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HoldRelease {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+}
+/// A copy of the views at a frame envelope.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Base {
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// Hash of that envelope.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub head: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub sha256: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "4")]
+    pub bytes: u64,
+    #[prost(uint64, tag = "5")]
+    pub control_seq: u64,
+    #[prost(uint32, tag = "6")]
+    pub shard: u32,
 }
