@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use model::{
     Carrier, CarrierId, Change, Command, CommandBody, CommandId, CommandOrigin, ControlRecord, Coord, Direction,
-    EffectId, ForwarderId, Geometry, HoldId, LineString, MultiPolygon, Plate, PlateColour, Polygon, Timestamp, Vehicle, VehicleId, Zone,
-    ZoneId, ZoneKind, ZoneRule,
+    EffectId, ForwarderId, Geometry, HoldId, LineString, MultiPolygon, Plate, PlateColour, Polygon, Timestamp, Vehicle,
+    VehicleId, Zone, ZoneId, ZoneKind, ZoneRule,
 };
 use prost::Message;
 
@@ -166,9 +166,7 @@ fn decode_change(change: pb::entry::Change) -> Result<Change, &'static str> {
         pb::entry::Change::DenyPut(d) => {
             Change::DenyPut { network: door_codec::decode_network(&d.network)?, reason: d.reason }
         }
-        pb::entry::Change::DenyDelete(d) => {
-            Change::DenyDelete { network: door_codec::decode_network(&d.network)? }
-        }
+        pb::entry::Change::DenyDelete(d) => Change::DenyDelete { network: door_codec::decode_network(&d.network)? },
         pb::entry::Change::HoldPut(h) => Change::HoldPut(door_codec::decode_hold(h)),
         pb::entry::Change::HoldRelease(h) => Change::HoldRelease { id: HoldId(h.id) },
         pb::entry::Change::BaseTaken(b) => Change::BaseTaken(door_codec::decode_base(&b)?),

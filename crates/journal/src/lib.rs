@@ -6,12 +6,16 @@
 //! * [`verify()`] walks both chains offline and names the first broken record.
 
 mod change_codec;
+mod commit;
 mod disk;
 mod door_codec;
 mod envelope;
 mod hash;
+mod landing;
 mod lock;
+mod options;
 mod proto;
+mod queue;
 mod reader;
 mod record;
 pub mod sabotage;
@@ -24,12 +28,11 @@ mod writer;
 pub use change_codec::ChangeCodecError;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use envelope::EnvelopeError;
+pub use landing::{AppendError, Committed, Landing, Refused, SUBMISSION_BYTES_MAX, Ticket};
 pub use lock::{DataLock, LockError};
+pub use options::{Clock, CommitStats, Options, system_clock};
 pub use reader::{ReadError, Reader, envelope_hash, read_control, scan_backwards};
 pub use record::{Batch, Kind, Record};
 pub use segment::{Broken, OpenError, SEGMENT_BYTES_MAX, Stream};
 pub use verify::{Report, VerifyError, verify};
-pub use writer::{
-    AppendError, Clock, CommitStats, Committed, Journal, Options, Recovered, SUBMISSION_BYTES_MAX, Ticket, Watermark,
-    system_clock,
-};
+pub use writer::{Journal, Recovered, Watermark};

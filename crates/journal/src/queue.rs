@@ -1,0 +1,175 @@
+//! What waits for the disk: bounded in bytes, shared by those who submit and the one thread that commits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
+
+use crate::landing::{AppendError, Submission};
+
+/// Told when all landings of a commit were called.
+pub(crate) type OnFlush = Arc<dyn Fn() + Send + Sync>;
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Submission>,
+    /// Of what waits and of what is being committed.
+    bytes: usize,
+    closing: bool,
+    failed: Option<AppendError>,
+}
+
+/// The queue.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+    changed: Notify,
+    bytes_max: usize,
+    on_flush: Mutex<Vec<OnFlush>>,
+}
+
+/// Why a submission was not taken; it comes back.
+pub(crate) enum NotTaken {
+    Full(Submission),
+    Failed(Submission, AppendError),
+}
+
+impl Queue {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            changed: Notify::new(),
+            bytes_max: bytes_max.max(1),
+            on_flush: Mutex::default(),
+        }
+    }
+
+    /// Takes a submission while there is room; the last one may go beyond the bound, by less than
+    /// [`crate::SUBMISSION_BYTES_MAX`], so that nothing is too large to be ever taken.
+    pub(crate) fn push(&self, submission: Submission) -> Result<(), NotTaken> {
+        let mut state = self.state.lock();
+        if let Some(error) = state.failed.clone().or_else(|| state.closing.then_some(AppendError::Closed)) {
+            return Err(NotTaken::Failed(submission, error));
+        }
+        if state.bytes >= self.bytes_max {
+            return Err(NotTaken::Full(submission));
+        }
+        state.bytes += submission.weight;
+        state.waiting.push_back(submission);
+        let first = state.waiting.len() == 1;
+        drop(state);
+        if first {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Resolves when half of the room is free, or when there will be none. Not as soon as there is any: else all who
+    /// wait would come for each place that becomes free.
+    pub(crate) async fn room(&self) {
+        let is_over = |state: &State| state.failed.is_some() || state.closing || state.bytes <= self.bytes_max / 2;
+        self.until(is_over).await;
+    }
+
+    /// Resolves when submissions are taken, or never will be again.
+    pub(crate) async fn working(&self) {
+        self.until(|state| state.failed.is_none() || state.closing).await;
+    }
+
+    async fn until(&self, condition: impl Fn(&State) -> bool) {
+        loop {
+            // Listening begins before looking, so that no change is missed.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if condition(&self.state.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits for something to do until `patience` is over. Up to `bytes_max` of what waits (but at least one), or
+    /// nothing when it is time for a tick; `None` when closed and empty.
+    pub(crate) fn take(&self, bytes_max: usize, patience: impl Fn() -> Duration) -> Option<Vec<Submission>> {
+        let mut state = self.state.lock();
+        while state.waiting.is_empty() {
+            let left = patience();
+            if state.closing {
+                return None;
+            }
+            if left.is_zero() {
+                return Some(Vec::new());
+            }
+            self.wake.wait_for(&mut state, left);
+        }
+        let mut bytes = 0;
+        let mut taken = Vec::new();
+        while let Some(next) = state.waiting.front() {
+            if bytes > 0 && bytes + next.weight > bytes_max {
+                break;
+            }
+            bytes += next.weight;
+            taken.extend(state.waiting.pop_front());
+        }
+        Some(taken)
+    }
+
+    /// Gives the room of committed submissions free.
+    pub(crate) fn release(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        let before = state.bytes;
+        state.bytes = before.saturating_sub(bytes);
+        let crossed = before > self.bytes_max / 2 && state.bytes <= self.bytes_max / 2;
+        drop(state);
+        if crossed {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Refuses submissions from now on; what waits comes back.
+    pub(crate) fn fail(&self, error: AppendError) -> Vec<Submission> {
+        let mut state = self.state.lock();
+        state.failed = Some(error);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.changed.notify_waiters();
+        waiting.into()
+    }
+
+    pub(crate) fn close(&self) {
+        self.state.lock().closing = true;
+        self.wake.notify_one();
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until it is closed.
+    pub(crate) fn closed(&self) {
+        let mut state = self.state.lock();
+        while !state.closing {
+            self.wake.wait(&mut state);
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Option<AppendError> {
+        self.state.lock().failed.clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
+    pub(crate) fn on_flush(&self, f: OnFlush) {
+        self.on_flush.lock().push(f);
+    }
+
+    pub(crate) fn flush(&self) {
+        // Copied out, so that one of them may add another.
+        let all = self.on_flush.lock().clone();
+        for f in all {
+            f();
+        }
+    }
+}
