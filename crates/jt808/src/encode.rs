@@ -1,8 +1,8 @@
-//! Writes frames: header, body, check code, escapes, flags. Cuts nothing into packets.
+//! Writes frames: header, body, check code, escapes, flags; and cuts a long body into packets.
 
 use crate::escape::{FLAG, escape_into, xor};
 use crate::header::LENGTH_MASK;
-use crate::{Edition, Header, Message};
+use crate::{Edition, Header, Message, Packet};
 use smallvec::SmallVec;
 
 /// Longest body of one packet.
@@ -14,6 +14,12 @@ pub enum EncodeError {
     /// The body does not fit one packet.
     #[error("a body of {found} bytes does not fit one packet of {MAX_BODY}")]
     BodyTooLong {
+        /// Bytes of the body.
+        found: usize,
+    },
+    /// The body does not fit 65,535 packets of the size asked for.
+    #[error("a body of {found} bytes takes more packets than can be numbered")]
+    TooManyPackets {
         /// Bytes of the body.
         found: usize,
     },
@@ -102,6 +108,26 @@ pub fn encode(header: &Header, message: &Message, out: &mut Vec<u8>) -> Result<(
     message.encode_body(header.edition, &mut body)?;
     let header = Header { id: message.id(), ..*header };
     encode_frame(&header, &body, out)
+}
+
+/// Appends `body` to `out` as one frame, or cut into slices of at most `slice_len` bytes (1 to [`MAX_BODY`]; other values
+/// count as the nearest), each in a frame of its own with the next serial and its packet number. Returns how many frames,
+/// so how many serials, that took. [`Assembler`](crate::Assembler) is the inverse. JT/T 808-2019 4.4.3, S13 7.12.
+///
+/// # Errors
+/// See [`encode_frame`]; also more slices than a packet number can count. `out` is unchanged then.
+pub fn encode_parts(header: &Header, body: &[u8], slice_len: usize, out: &mut Vec<u8>) -> Result<u16, EncodeError> {
+    let slice_len = slice_len.clamp(1, MAX_BODY);
+    let packets = body.len().div_ceil(slice_len).max(1);
+    let total = u16::try_from(packets).map_err(|_| EncodeError::TooManyPackets { found: body.len() })?;
+    if total == 1 {
+        return encode_frame(&Header { packet: None, ..*header }, body, out).map(|()| total);
+    }
+    for (number, slice) in (1..=total).zip(body.chunks(slice_len)) {
+        let serial = header.serial.wrapping_add(number - 1);
+        encode_frame(&Header { serial, packet: Some(Packet { total, number }), ..*header }, slice, out)?;
+    }
+    Ok(total)
 }
 
 /// Appends the platform's general answer 0x8001 (平台通用应答) to the message under `to`, in its

@@ -2,9 +2,11 @@
 //! printed. Sans-I/O: no sockets, no clock, no model of ours, and no input makes it panic.
 //!
 //! The way of a byte: [`Deframer`] cuts the stream into [`Frame`]s, whose [`Header`] says who
-//! speaks; [`Message::decode`] reads the body, or [`LocationView`] without allocating. Back:
-//! [`encode`], or [`answer_general`] in the dialect of the request.
+//! speaks; an [`Assembler`] puts together what was cut into packets; [`Message::decode`] reads the
+//! body, or [`LocationView`] without allocating. Back:
+//! [`encode`], [`encode_parts`] for long bodies, or [`answer_general`] in the dialect of the request.
 
+mod assemble;
 mod deframe;
 mod encode;
 mod escape;
@@ -20,9 +22,14 @@ mod reader;
 mod text;
 mod time;
 
+pub use assemble::{
+    Abandoned, Assembler, AssemblyLimits, CompletedUpload, Fed, GivenUp, HeldPart, MISSING_MAX, Missing, OpenUpload,
+    Refusal, Serials, UploadKey, Whole,
+};
 pub use deframe::{DeframeError, Deframer, GARBAGE_MAX, MAX_HELD_PIECES, Piece};
 pub use encode::{
     EncodeError, GeneralResult, MAX_BODY, RegisterResult, answer_general, answer_register, encode, encode_frame,
+    encode_parts,
 };
 pub use escape::{FLAG, MAX_WIRE_FRAME};
 pub use frame::{Frame, FrameError};
@@ -31,7 +38,7 @@ pub use location::{BASE_LEN, Item, ItemValue, ItemView, Items, LocationReport, L
 pub use message::{Direction, MESSAGES, Message, MessageInfo, Unknown, message_info};
 pub use messages::{
     Authenticate, BatchBodies, BatchKind, BatchLocation, CardEvent, Driver, DriverIdentity, Empty, GeneralResponse,
-    LocationQueryResponse, Register, RegisterResponse, ServerTime, TextMessage, Waybill,
+    LocationQueryResponse, PacketRequest, Register, RegisterResponse, ServerTime, TextMessage, Waybill,
 };
 pub use oddity::{Oddities, Oddity};
 pub use phone::{Phone, PhoneError};

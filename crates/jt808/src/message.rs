@@ -3,8 +3,8 @@
 
 use crate::header::Edition::{V2011, V2013, V2019};
 use crate::messages::{
-    Authenticate, BatchLocation, DriverIdentity, Empty, GeneralResponse, LocationQueryResponse, Register,
-    RegisterResponse, ServerTime, TextMessage, Waybill,
+    Authenticate, BatchLocation, DriverIdentity, Empty, GeneralResponse, LocationQueryResponse, PacketRequest,
+    Register, RegisterResponse, ServerTime, TextMessage, Waybill,
 };
 use crate::reader::Reader;
 use crate::{BodyError, Edition, EncodeError, Header, LocationReport, Oddities, Oddity};
@@ -117,6 +117,8 @@ messages! {
     0x0003 Unregister(Empty) "unregister" "终端注销" Up V2011;
     0x0004 ServerTimeRequest(Empty) "server_time_request" "查询服务器时间请求" Up V2019;
     0x8004 ServerTime(ServerTime) "server_time_response" "查询服务器时间应答" Down V2019;
+    0x0005 TerminalPacketRequest(PacketRequest) "terminal_packet_request" "终端补传分包请求" Up V2019;
+    0x8003 PacketRequest(PacketRequest) "packet_request" "补传分包请求" Down V2013;
     0x0100 Register(Register) "register" "终端注册" Up V2011;
     0x8100 RegisterResponse(RegisterResponse) "register_response" "终端注册应答" Down V2011;
     0x0102 Authenticate(Authenticate) "authenticate" "终端鉴权" Up V2011;

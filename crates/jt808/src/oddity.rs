@@ -30,9 +30,13 @@ pub enum Oddity {
     InnerLengthWrong,
     /// A body where the standard has none.
     UnexpectedBody,
+    /// A packet number beyond the total.
+    PacketNumberWrong,
+    /// Other bytes than came before under the same packet number of the same message.
+    PartContradicts,
 }
 
-const NAMES: [(Oddity, &str); 13] = [
+const NAMES: [(Oddity, &str); 15] = [
     (Oddity::CheckWrong, "check_wrong"),
     (Oddity::LengthFieldWrong, "length_field_wrong"),
     (Oddity::Bit14Missing, "bit14_missing"),
@@ -46,6 +50,8 @@ const NAMES: [(Oddity, &str); 13] = [
     (Oddity::CountWrong, "count_wrong"),
     (Oddity::InnerLengthWrong, "inner_length_wrong"),
     (Oddity::UnexpectedBody, "unexpected_body"),
+    (Oddity::PacketNumberWrong, "packet_number_wrong"),
+    (Oddity::PartContradicts, "part_contradicts"),
 ];
 
 /// A set of [`Oddity`] that costs no allocation.

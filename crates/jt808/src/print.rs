@@ -2,9 +2,13 @@
 //! The keys and their order are a contract with whoever parses the output.
 
 use crate::escape::{FLAG, unescape_to_vec};
-use crate::{Deframer, Edition, Frame, Message, Oddity};
+use crate::{Assembler, AssemblyLimits, Deframer, Edition, Fed, Frame, Message, Oddities, Oddity, Refusal, Whole};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::fmt::Write;
+
+/// Terminals whose uploads are put together at a time; the oldest gives way.
+const TERMINALS_MAX: usize = 64;
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -27,9 +31,12 @@ pub(crate) fn bit_names(bits: u32, table: &[(u8, &'static str)]) -> Vec<&'static
 }
 
 /// Prints the frames of a stream one after another. A part of a sub-packaged message prints its
-/// packet and no body.
+/// packet and no body; the one that completes the message prints the body.
 #[derive(Debug, Default)]
-pub struct StreamDecoder {}
+pub struct StreamDecoder {
+    /// By phone; only those of which parts are missing.
+    open: VecDeque<(u128, Assembler<()>)>,
+}
 
 impl StreamDecoder {
     /// A decoder that has seen nothing.
@@ -40,7 +47,29 @@ impl StreamDecoder {
 
     /// One frame as one JSON object.
     pub fn frame(&mut self, frame: &Frame<'_>) -> Value {
-        print_frame(frame)
+        let (whole, odd) = if frame.header.is_part() { self.assemble(frame) } else { (None, Oddities::NONE) };
+        print_with(frame, whole.as_ref(), odd)
+    }
+
+    /// The message that this part completes, and what is odd about it beside the others. Frames out of their stream
+    /// have no time: nothing ages here.
+    fn assemble(&mut self, part: &Frame<'_>) -> (Option<Whole<()>>, Oddities) {
+        let phone = part.header.phone.canonical();
+        let known = self.open.iter().position(|(of, _)| *of == phone).and_then(|at| self.open.remove(at));
+        let limits = AssemblyLimits { completed_parts_max: 0, ..AssemblyLimits::default() };
+        let mut assembler = known.map_or_else(|| Assembler::new(limits), |(_, assembler)| assembler);
+        let (mut whole, mut odd) = (None, Oddities::NONE);
+        match assembler.feed(part, (), 0, |_| {}) {
+            Fed::Complete(message) => whole = Some(message),
+            Fed::Contradicts => odd.note(Oddity::PartContradicts),
+            Fed::Refused(Refusal::NumberBeyondTotal) => odd.note(Oddity::PacketNumberWrong),
+            Fed::NotAPart | Fed::Kept | Fed::Repeated | Fed::Refused(_) => {}
+        }
+        if !assembler.is_idle() {
+            self.open.truncate(TERMINALS_MAX - 1);
+            self.open.push_front((phone, assembler));
+        }
+        (whole, odd)
     }
 
     /// One line of hex as JSON objects, one a frame: with or without flags, in either case, with
@@ -85,15 +114,21 @@ pub fn decode_json(line: &str) -> Vec<Value> {
     StreamDecoder::new().line(line)
 }
 
-/// One frame as one JSON object.
+/// One frame as one JSON object; a part of a sub-packaged message without its body.
 #[must_use]
 pub fn print_frame(frame: &Frame<'_>) -> Value {
+    print_with(frame, None, Oddities::NONE)
+}
+
+/// The same, with the body of the message that the frame completed.
+fn print_with(frame: &Frame<'_>, whole: Option<&Whole<()>>, odd: Oddities) -> Value {
     let header = &frame.header;
     let info = crate::message_info(header.id);
-    let (mut oddities, mut edition) = (frame.oddities, header.edition);
+    let (mut oddities, mut edition) = (frame.oddities.union(odd), header.edition);
     let (mut body, mut error) = (Value::Null, Value::Null);
-    if !header.is_part() {
-        match Message::decode_noting(header, frame.body) {
+    let content = whole.map(|whole| whole.body.as_slice()).or((!header.is_part()).then_some(frame.body));
+    if let Some(content) = content {
+        match Message::decode_noting(header, content) {
             Ok((message, noted)) => {
                 oddities = oddities.union(noted);
                 edition = message.edition_shown().unwrap_or(edition);
