@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ControlPort, FramesPort, Timestamp, ViewsPort};
+use model::{ControlPort, DoorPort, FramesPort, Timestamp, TruthPort, ViewsPort};
 use store::Store;
 
 /// Limits of requests. The defaults suit one server for a province.
@@ -78,6 +78,10 @@ pub struct Deps {
     pub views: Arc<dyn ViewsPort>,
     /// Raw frames.
     pub frames: Arc<dyn FramesPort>,
+    /// Seals, heads, proofs, the control stream.
+    pub truth: Arc<dyn TruthPort>,
+    /// Codes and links of forwarding platforms.
+    pub door: Arc<dyn DoorPort>,
     /// Where everybody's metrics are registered; `/metrics` prints it.
     pub metrics: prometheus::Registry,
     /// The time.

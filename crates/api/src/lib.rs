@@ -13,6 +13,8 @@ mod app;
 mod change;
 mod commands;
 mod config;
+mod custody;
+mod door;
 mod dto;
 mod envelope;
 mod events;

@@ -16,7 +16,9 @@ use crate::dto::CrsName;
 use crate::events::{LivePositionView, ReadyView};
 use crate::problem::ProblemBody;
 use crate::tracks::FormatName;
-use crate::{commands, events, facts, imports, service, sessions, terminals, tracks, users, vehicles, zones};
+use crate::{
+    commands, custody, door, events, facts, imports, service, sessions, terminals, tracks, users, vehicles, zones,
+};
 
 /// Name of the one security scheme.
 const SCHEME: &str = "session";
@@ -58,6 +60,16 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(facts::violation))
         .routes(routes!(events::get))
         .routes(routes!(users::list, users::create))
+        .routes(routes!(door::list, door::create))
+        .routes(routes!(door::get, door::put, door::delete))
+        .routes(routes!(door::code))
+        .routes(routes!(door::denied, door::deny, door::allow))
+        .routes(routes!(custody::holds, custody::hold))
+        .routes(routes!(custody::release))
+        .routes(routes!(custody::key))
+        .routes(routes!(custody::heads))
+        .routes(routes!(custody::proof))
+        .routes(routes!(custody::audit))
         .routes(routes!(service::openapi))
         .routes(routes!(service::metrics))
         .routes(routes!(service::health))

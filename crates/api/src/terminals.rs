@@ -223,7 +223,7 @@ fn place((envelope, record): (u64, u32)) -> String {
     format!("{envelope}.{record}")
 }
 
-fn read_place(text: &str) -> Option<(u64, u32)> {
+pub(crate) fn read_place(text: &str) -> Option<(u64, u32)> {
     let (envelope, record) = text.split_once('.')?;
     Some((envelope.parse().ok()?, record.parse().ok()?))
 }

@@ -33,8 +33,8 @@ pub use id::{
 pub use network::Network;
 pub use plate::{Plate, PlateColour, PlateError};
 pub use ports::{
-    BoxFuture, ControlError, ControlPort, FrameEntry, FramePage, FrameQuery, FramesError, FramesPort, LivePosition,
-    Receipt, ViewsBehind, ViewsPort,
+    BoxFuture, ControlError, ControlPort, DoorPort, FrameEntry, FramePage, FrameQuery, FramesError, FramesPort, Link,
+    LivePosition, ProofError, Receipt, TruthPort, ViewsBehind, ViewsPort,
 };
 pub use position::{Position, RecordRef};
 pub use principal::{Permission, Principal, Role, Scope};

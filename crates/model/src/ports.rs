@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::{Change, Principal, Registry, TerminalId, Timestamp, VehicleId};
+use crate::{Change, ControlRecord, ForwarderId, Principal, Registry, TerminalId, Timestamp, VehicleId};
 
 /// A boxed future, so that ports can be trait objects without a runtime in this crate.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -157,4 +157,57 @@ pub struct FramesError(pub String);
 pub trait FramesPort: Send + Sync {
     /// The frames of a terminal, newest first.
     fn frames(&self, query: FrameQuery) -> BoxFuture<'_, Result<FramePage, FramesError>>;
+}
+
+/// A record that is to be proved cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// There is no such record, or retention has removed it.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is not sealed yet: the next seal comes within a minute.
+    #[error("the record is not sealed yet; ask again in a minute")]
+    NotYet,
+    /// The journal cannot be read.
+    #[error("cannot read the journal: {0}")]
+    Failed(String),
+}
+
+/// What vouches for the journal: its seals, their key, the heads of its days, proofs of single records.
+pub trait TruthPort: Send + Sync {
+    /// The public key that seals are signed with, as JSON text.
+    fn key(&self) -> String;
+
+    /// The signed heads of days (日终链头), newest first, those before the day `before` (`2026-11-23`) only, as JSON
+    /// texts.
+    fn daily_heads(&self, before: Option<String>, limit: usize) -> BoxFuture<'_, Result<Vec<String>, FramesError>>;
+
+    /// A proof that a record (envelope sequence, record) is in the journal, as JSON text; `hazwatch verify --proof`
+    /// checks it.
+    fn prove(&self, place: (u64, u32)) -> BoxFuture<'_, Result<String, ProofError>>;
+
+    /// Control records with a number below `before`, newest first.
+    fn control_records(&self, before: u64, limit: usize) -> BoxFuture<'_, Result<Vec<ControlRecord>, FramesError>>;
+}
+
+/// A link of a forwarding platform, as the door sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Whose.
+    pub forwarder: ForwarderId,
+    /// From where, address and port.
+    pub peer: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Terminals that have spoken through it.
+    pub terminals: usize,
+}
+
+/// The door, for those who run it.
+pub trait DoorPort: Send + Sync {
+    /// The code that a platform's links show, of that epoch.
+    fn forwarder_code(&self, id: ForwarderId, epoch: u32) -> String;
+
+    /// The links that are open.
+    fn links(&self) -> Vec<Link>;
 }

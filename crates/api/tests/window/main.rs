@@ -4,6 +4,7 @@
 
 mod access;
 mod contract;
+mod custody;
 mod events;
 mod registry;
 mod socket;

@@ -11,10 +11,10 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use model::{
     BoxFuture, Carrier, CarrierId, Change, Command, CommandBody, CommandId, CommandOrigin, CommandState, Confidence,
-    ControlError, ControlPort, ControlRecord, Coord, Fact, FactId, FactKind, Fix, FrameEntry, FramePage, FrameQuery,
-    FramesError, FramesPort, Geometry, LivePosition, Marks, Measures, Plate, Position, Principal, Receipt, RecordRef,
-    Registry, Role, TerminalId, Timestamp, Vehicle, VehicleId, ViewsBehind, ViewsPort, Zone, ZoneId, ZoneKind,
-    ZoneRule,
+    ControlError, ControlPort, ControlRecord, Coord, DoorPort, Fact, FactId, FactKind, Fix, Forwarder, ForwarderId,
+    FrameEntry, FramePage, FrameQuery, FramesError, FramesPort, Geometry, Hold, HoldId, Link, LivePosition, Marks,
+    Measures, Plate, Position, Principal, ProofError, Receipt, RecordRef, Registry, Role, TerminalId, Timestamp,
+    TruthPort, Vehicle, VehicleId, ViewsBehind, ViewsPort, Zone, ZoneId, ZoneKind, ZoneRule,
 };
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -129,6 +129,50 @@ impl ViewsPort for Views {
     }
 }
 
+/// A truth that has one record, one head and one key.
+pub(crate) struct Truth(pub(crate) Arc<Control>);
+
+impl TruthPort for Truth {
+    fn key(&self) -> String {
+        r#"{"key_id":"k"}"#.to_owned()
+    }
+
+    fn daily_heads(&self, before: Option<String>, limit: usize) -> BoxFuture<'_, Result<Vec<String>, FramesError>> {
+        let days = ["2026-11-22", "2026-11-21", "2026-11-20"];
+        let kept = days.into_iter().filter(|day| before.as_deref().is_none_or(|before| *day < before)).take(limit);
+        let heads = kept.map(|day| format!("{{\"day\":\"{day}\"}}")).collect();
+        Box::pin(async move { Ok(heads) })
+    }
+
+    fn prove(&self, place: (u64, u32)) -> BoxFuture<'_, Result<String, ProofError>> {
+        let outcome = match place {
+            (9, 0) => Ok(r#"{"proof":1}"#.to_owned()),
+            (10, _) => Err(ProofError::NotYet),
+            (seq, _) => Err(ProofError::NotFound(format!("no record at {seq}"))),
+        };
+        Box::pin(async move { outcome })
+    }
+
+    fn control_records(&self, before: u64, limit: usize) -> BoxFuture<'_, Result<Vec<ControlRecord>, FramesError>> {
+        let records = self.0.records.lock();
+        let found = records.iter().rev().filter(|record| record.seq < before).take(limit).cloned().collect();
+        Box::pin(async move { Ok(found) })
+    }
+}
+
+/// A door with one link.
+pub(crate) struct Door;
+
+impl DoorPort for Door {
+    fn forwarder_code(&self, id: ForwarderId, epoch: u32) -> String {
+        format!("code-{id}-{epoch}")
+    }
+
+    fn links(&self) -> Vec<Link> {
+        vec![Link { forwarder: PLATFORM, peer: "10.20.0.9:4242".to_owned(), since: NOON, terminals: 800 }]
+    }
+}
+
 /// Two frames of whoever is asked for.
 pub(crate) struct Frames;
 
@@ -173,6 +217,8 @@ impl Fleet {
 }
 
 pub(crate) const ZONE: ZoneId = ZoneId(77);
+pub(crate) const PLATFORM: ForwarderId = ForwarderId(78);
+pub(crate) const HOLD: HoldId = HoldId(79);
 
 pub(crate) struct World {
     pub(crate) app: Router,
@@ -240,6 +286,8 @@ impl World {
             control: control.clone(),
             views: views.clone(),
             frames: Arc::new(Frames),
+            truth: Arc::new(Truth(control.clone())),
+            door: Arc::new(Door),
             metrics: prometheus::Registry::new(),
             clock: Arc::new(move || *clock.lock()),
             version: "0.0.0".to_owned(),
@@ -247,7 +295,7 @@ impl World {
         let app = router(deps, config);
         store.users().ensure_admin(Some(PASSWORD), NOON).await.unwrap();
         let admin = store.users().login("admin", PASSWORD, NOON).await.unwrap().unwrap().token;
-        control.apply("system", vec![zone()]);
+        control.apply("system", vec![zone(), platform(), hold()]);
         let ours = fleet(&store, &control, 1).await;
         let theirs = fleet(&store, &control, 2).await;
         Self { app, store, control, views, now, admin, ours, theirs, _dir: dir }
@@ -288,6 +336,21 @@ pub(crate) fn request(token: &str, method: Method, uri: &str, content_type: &str
 /// Percent-encodes what is not ASCII, as clients do.
 pub(crate) fn escape(uri: &str) -> String {
     uri.bytes().map(|b| if b.is_ascii() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+fn platform() -> Change {
+    Change::ForwarderPut(Forwarder {
+        id: PLATFORM,
+        name: "platform".to_owned(),
+        networks: vec!["10.20.0.0/24".parse().unwrap()],
+        code_epoch: Some(1),
+        vehicles: None,
+    })
+}
+
+fn hold() -> Change {
+    let (from, to) = (NOON, NOON.plus_us(3_600_000_000));
+    Change::HoldPut(Hold { id: HOLD, vehicle: None, from, to, reason: "accident 7".to_owned() })
 }
 
 fn zone() -> Change {
