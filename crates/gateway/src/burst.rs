@@ -65,6 +65,7 @@ impl Burst {
                 raw: raw.slice(start..draft.end),
                 command: draft.command,
                 peer,
+                forwarder: None,
             };
             start = draft.end;
             record

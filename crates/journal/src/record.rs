@@ -1,7 +1,7 @@
 //! Records and the batches in which they take effect.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use model::{CommandId, ControlRecord, Position, TerminalId, Timestamp};
+use model::{CommandId, ControlRecord, ForwarderId, Position, TerminalId, Timestamp};
 
 use prost::encoding::{WireType, encode_key, encode_varint};
 
@@ -62,6 +62,8 @@ pub struct Record {
     pub command: Option<CommandId>,
     /// With [`Kind::Stranger`]: where it came from; empty otherwise.
     pub peer: String,
+    /// Through which forwarding platform (转发平台) it came, if through one.
+    pub forwarder: Option<ForwarderId>,
 }
 
 impl Record {
@@ -76,6 +78,7 @@ impl Record {
             raw: Bytes::new(),
             command: None,
             peer: String::new(),
+            forwarder: None,
         }
     }
 
@@ -90,6 +93,47 @@ impl Record {
             raw,
             command: None,
             peer: String::new(),
+            forwarder: None,
+        }
+    }
+
+    /// The same, come through a forwarding platform.
+    #[must_use]
+    pub const fn through(mut self, forwarder: Option<ForwarderId>) -> Self {
+        self.forwarder = forwarder;
+        self
+    }
+
+    /// A frame from somebody who was not authenticated.
+    #[must_use]
+    pub const fn stranger(
+        received: Timestamp,
+        terminal: Option<TerminalId>,
+        connection: u64,
+        peer: String,
+        raw: Bytes,
+    ) -> Self {
+        Self { received, kind: Kind::Stranger, terminal, connection, raw, command: None, peer, forwarder: None }
+    }
+
+    /// A command frame on its way to a terminal.
+    #[must_use]
+    pub const fn command(
+        received: Timestamp,
+        terminal: TerminalId,
+        connection: u64,
+        command: CommandId,
+        raw: Bytes,
+    ) -> Self {
+        Self {
+            received,
+            kind: Kind::Command,
+            terminal: Some(terminal),
+            connection,
+            raw,
+            command: Some(command),
+            peer: String::new(),
+            forwarder: None,
         }
     }
 
@@ -109,6 +153,10 @@ impl Record {
             out.put_u64_le(command.0);
         }
         put_bytes(out, 7, self.peer.as_bytes());
+        if let Some(forwarder) = self.forwarder.filter(|id| id.0 != 0) {
+            encode_key(8, WireType::SixtyFourBit, out);
+            out.put_u64_le(forwarder.0);
+        }
     }
 
     #[cfg(test)]
@@ -121,6 +169,7 @@ impl Record {
             raw: self.raw.clone(),
             command: self.command.map_or(0, |id| id.0),
             peer: self.peer.clone(),
+            forwarder: self.forwarder.map_or(0, |id| id.0),
         }
     }
 
@@ -134,6 +183,7 @@ impl Record {
             raw: record.raw,
             command: (record.command != 0).then_some(CommandId(record.command)),
             peer: record.peer,
+            forwarder: (record.forwarder != 0).then_some(ForwarderId(record.forwarder)),
         })
     }
 }
@@ -207,7 +257,8 @@ mod tests {
         let command = Record { kind: Kind::Command, command: Some(CommandId(9)), ..stranger.clone() };
         let zero = Record { received: Timestamp(0), ..Record::tick(Timestamp(0)) };
         let uplink = Record::uplink(Timestamp(1_795_406_706_000_000), terminal, 300, Bytes::from_static(b"~1~"));
-        for record in [stranger, command, zero, uplink] {
+        let forwarded = uplink.clone().through(Some(ForwarderId(u64::MAX)));
+        for record in [stranger, command, zero, uplink, forwarded] {
             let mut out = BytesMut::new();
             record.encode(&mut out);
             assert_eq!(out, record.to_pb().encode_to_vec());

@@ -56,6 +56,9 @@ pub struct Record {
     /// With KIND_STRANGER: address and port that it came from.
     #[prost(string, tag = "7")]
     pub peer: ::prost::alloc::string::String,
+    /// When it came through a forwarding platform: the id of that account.
+    #[prost(fixed64, tag = "8")]
+    pub forwarder: u64,
 }
 /// The two chains of a shard. They lie in separate files with separate retention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
