@@ -1,11 +1,15 @@
 //! Logging in and out.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{Principal, Registry, Scope};
+use model::{Change, Principal, Registry, Scope};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -82,9 +86,25 @@ pub(crate) async fn create(
         tracing::warn!(name, peer = peer.map(|ip| ip.to_string()), "login failed");
         return Err(Problem::new(Kind::Unauthenticated, "name and password do not go together"));
     };
+    record(&app, &session.principal, peer).await;
     let user = WhoView::of(&app.registry(), &session.principal);
     let view = SessionView { token: session.token, expires_at: Time(session.expires), user };
     Ok((StatusCode::CREATED, Json(view)).into_response())
+}
+
+/// How long a login waits for its audit entry.
+const RECORD_MAX: Duration = Duration::from_secs(2);
+
+/// Puts a login on record. Whoever runs the server must get in when the journal is what is broken, so a login does
+/// not depend on it.
+async fn record(app: &App, who: &Principal, peer: Option<IpAddr>) {
+    let detail = peer.map(|ip| format!("from {ip}")).unwrap_or_default();
+    let entry = Change::Audit { action: "session.create".into(), subject: who.name.clone(), detail };
+    match timeout(RECORD_MAX, app.control().submit(who, vec![entry])).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, user = who.name, "a login is not on record"),
+        Err(_) => tracing::warn!(user = who.name, "a login waits too long for its record"),
+    }
 }
 
 /// Logs out: the token of the request becomes void.

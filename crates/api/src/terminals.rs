@@ -259,5 +259,8 @@ pub(crate) async fn frames(
         }
     };
     let page = app.deps.frames.frames(FrameQuery { terminal, from, to, limit, before }).await?;
+    // Raw frames show more than any screen does: who looked is on record before they see it.
+    let (action, detail) = ("frames.read".into(), format!("{from} to {to}, {} frames", page.frames.len()));
+    app.control().submit(&who, vec![Change::Audit { action, subject: terminal.to_string(), detail }]).await?;
     Ok(Json(List::new(page.frames.into_iter().map(FrameView::from).collect(), page.next.map(place))))
 }

@@ -172,7 +172,7 @@ async fn users_are_made() {
     ] {
         world.post(&world.admin, "/api/v1/users", body).await.refused(422, field);
     }
-    assert_eq!(world.control.count(), from + 2, "what is refused is not recorded");
+    assert_eq!(world.control.count(), from + 3, "the login is on record, what is refused is not");
     let page = world.get(&world.admin, "/api/v1/users?limit=3").await.is(200).json();
     let names: Vec<_> = page["items"].as_array().unwrap().iter().map(|u| u["name"].as_str().unwrap()).collect();
     assert_eq!((names, &page["next"]), (vec!["admin", "monitor", "user-1"], &json!("user-1")));
