@@ -105,21 +105,48 @@ proptest! {
     }
 }
 
+/// Two terminals upload at once; only the part that completes a message has its body.
 #[test]
-fn parts_print_their_packet_and_no_body() {
-    let mut head = header(0x0200, Edition::V2013);
+fn the_part_that_completes_a_message_prints_its_body() {
+    let body = [&[0, 2, 1, 0, 28][..], &[1; 28], &[0, 28], &[2; 28]].concat();
+    let mut wire = [Vec::new(), Vec::new()];
+    for (wire, digits) in wire.iter_mut().zip(["13912345678", "13912345679"]) {
+        let phone = Phone::from_digits(digits, Edition::V2013).unwrap();
+        let head = Header { phone, ..header(0x0704, Edition::V2013) };
+        assert_eq!(jt808::encode_parts(&head, &body, 30, wire), Ok(3));
+    }
+    let mut frames = Vec::new();
+    for wire in &wire {
+        let mut own = Vec::new();
+        jt808::Deframer::new().push(wire, |piece| own.push(piece.wire.to_vec())).unwrap();
+        frames.push(own);
+    }
+    // Of the first terminal out of order and doubled.
+    let order = [(0, 2), (1, 0), (0, 0), (1, 1), (0, 0), (0, 1), (1, 2)];
     let mut decoder = StreamDecoder::new();
-    for number in 1..=3 {
-        head.packet = Some(Packet { total: 3, number });
-        let mut wire = Vec::new();
-        jt808::encode_frame(&head, &[0; 10], &mut wire).unwrap();
-        jt808::Deframer::new()
-            .push(&wire, |piece| {
-                let printed = decoder.frame(&piece.frame);
-                assert_eq!(printed["packet"]["number"], number);
-                assert!(printed["body"].is_null() && printed["error"].is_null());
-                assert_eq!(printed, print_frame(&piece.frame));
-            })
-            .unwrap();
+    for (terminal, part) in order {
+        let line: String = frames[terminal][part].iter().map(|byte| format!("{byte:02x}")).collect();
+        let printed = decoder.line(&line);
+        assert_eq!(printed.len(), 1);
+        let printed = &printed[0];
+        assert_eq!(printed["packet"], serde_json::json!({ "total": 3, "number": part + 1 }));
+        assert!(printed["error"].is_null());
+        let completes = [(0, 1), (1, 2)].contains(&(terminal, part));
+        assert_eq!(printed["body"]["reports"].as_array().map(Vec::len), completes.then_some(2));
+        assert_eq!(printed["body"].is_null(), !completes);
+        assert!(decode_json(&line)[0]["body"].is_null(), "alone it completes nothing");
+    }
+}
+
+#[test]
+fn odd_parts_say_so() {
+    let mut decoder = StreamDecoder::new();
+    let cases: [(u16, &[u8], &[&str]); 4] =
+        [(1, b"a", &[]), (1, b"a", &[]), (1, b"b", &["part_contradicts"]), (4, b"", &["packet_number_wrong"])];
+    for (number, body, odd) in cases {
+        let head = Header { packet: Some(Packet { total: 3, number }), ..header(0x0704, Edition::V2013) };
+        let frame = jt808::Frame { header: head, body, check_ok: true, oddities: jt808::Oddities::NONE };
+        assert_eq!(decoder.frame(&frame)["oddities"], serde_json::json!(odd));
+        assert!(print_frame(&frame)["body"].is_null());
     }
 }

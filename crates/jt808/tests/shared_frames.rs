@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
-use jt808::{Deframer, Edition, Frame, Message, decode_json, encode, encode_frame};
+use jt808::{Deframer, Edition, Frame, Message, StreamDecoder, decode_json, encode, encode_frame};
 use serde_json::Value;
 use std::path::Path;
 
@@ -133,6 +133,10 @@ fn body_line(printed: &Value, frame: &Frame<'_>) -> Option<String> {
             body["answered_id"].as_str().unwrap(),
             body["result"]
         ),
+        0x0005 | 0x8003 => {
+            let numbers = body["numbers"].to_string().replace(',', ", ");
+            format!("orig_sn={} count={} ids={numbers}", body["first_serial"], body["count"])
+        }
         0x0002 | 0x0003 | 0x8201 => body["raw"].as_str().unwrap_or("empty").to_owned(),
         0x0100 => format!(
             "{}prov={} city={} maker={} model={} tid={} color={} plate={}",
@@ -256,6 +260,17 @@ fn check_reencoding(sample: &Sample, frame: &Frame<'_>) {
     }
 }
 
+/// One registration in three packets, with the values that the reference gives beside the first.
+fn check_assembly(samples: &[Sample]) {
+    let mut decoder = StreamDecoder::new();
+    let parts = samples.iter().filter(|sample| ["F-50", "F-51", "F-52"].contains(&sample.name.as_str()));
+    let mut printed: Vec<_> = parts.flat_map(|sample| decoder.line(&sample.hex)).collect();
+    let whole = printed.pop().unwrap();
+    assert_eq!(printed.len(), 2);
+    assert!(printed.iter().all(|part| part["body"].is_null()));
+    assert_eq!((&whole["body"]["plate"], &whole["body"]["maker"]), (&"甘J-123459".into(), &"id987654321".into()));
+}
+
 #[test]
 fn reference_frames_read_as_printed() {
     if !Path::new(REFERENCE).exists() {
@@ -267,6 +282,7 @@ fn reference_frames_read_as_printed() {
     for sample in &samples {
         check(sample);
     }
+    check_assembly(&samples);
     assert!(samples.len() >= 96, "{} samples found", samples.len());
     println!("{} frames compared", samples.len());
 }

@@ -159,6 +159,7 @@ impl<T> Assembler<T> {
 
     /// Takes a frame of the terminal, received at `now_us`. `abandon` is told of what is given up for age or for room.
     pub fn feed(&mut self, frame: &Frame<'_>, tag: T, now_us: i64, mut abandon: impl FnMut(Abandoned<T>)) -> Fed<T> {
+        self.expire(now_us, &mut abandon);
         let header = &frame.header;
         let Some(packet) = header.packet.filter(|packet| packet.total > 1) else {
             return Fed::NotAPart;
@@ -169,7 +170,6 @@ impl<T> Assembler<T> {
         if packet.number > packet.total {
             return Fed::Refused(Refusal::NumberBeyondTotal);
         }
-        self.expire(now_us, &mut abandon);
         let keys = [UploadKey::counted(header, packet), UploadKey::constant(header, packet)];
         let known = self.find(keys);
         let Some(key) = known else {
