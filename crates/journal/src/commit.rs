@@ -37,7 +37,7 @@ impl ChainWriter {
             writer: Bytes::copy_from_slice(&self.writer),
             writer_seq: self.writer_seq,
             previous: Bytes::copy_from_slice(&head.hash),
-            algorithm: pb::Algorithm::Sha256 as i32,
+            algorithm: self.end.algorithm.to_pb() as i32,
             control_seq,
             first_received_us: first_received.0,
             count: count as u32,

@@ -72,6 +72,24 @@ pub trait Disk: Send + Sync {
     /// The system's.
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
+    /// Gives a file another name in the same folder, durably and as one step; a file of that name is replaced.
+    ///
+    /// # Errors
+    /// The system's.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _ = (from, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Removes a file, durably; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// The system's.
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Opens a file for reading only.
     ///
     /// # Errors
@@ -170,6 +188,18 @@ impl Disk for RealDisk {
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(RealFile(OpenOptions::new().read(true).append(true).open(path)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)?;
+        to.parent().map_or(Ok(()), sync_folder)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        match std::fs::remove_file(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome.and_then(|()| path.parent().map_or(Ok(()), sync_folder)),
+        }
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

@@ -11,7 +11,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
-use crate::hash::{EnvelopeHash, Hash, leaf};
+use crate::hash::{Algorithm, EnvelopeHash, Hash};
 use crate::proto::journal as pb;
 use crate::record::Record;
 
@@ -117,7 +117,8 @@ impl<'a> EnvelopeWriter<'a> {
         out.put_bytes(0, 8);
         // A `BytesMut` grows as needed, so encoding into it cannot fail.
         let _ = header.encode(out);
-        let hash = EnvelopeHash::new(&out[body + 8..]);
+        let algorithm = Algorithm::from_pb(header.algorithm).unwrap_or_default();
+        let hash = EnvelopeHash::new(algorithm, &out[body + 8..]);
         seal_piece(out, body);
         Self { out, start, seq, hash }
     }
@@ -127,7 +128,7 @@ impl<'a> EnvelopeWriter<'a> {
         let piece = self.out.len();
         self.out.put_bytes(0, 8);
         record.encode(self.out);
-        self.hash.leaf(&leaf(&self.out[piece + 8..]));
+        self.hash.record(&self.out[piece + 8..]);
         seal_piece(self.out, piece);
     }
 
@@ -168,15 +169,14 @@ pub(crate) fn read_body(prelude: Prelude, body: &Bytes) -> Result<Envelope, Enve
     if header.format > FORMAT {
         return Err(EnvelopeError::Format(header.format));
     }
-    if header.algorithm != pb::Algorithm::Sha256 as i32 {
-        return Err(foreign(format!("hash algorithm {} is not known to this program", header.algorithm)));
-    }
-    let mut hash = EnvelopeHash::new(&header_bytes);
+    let algorithm = Algorithm::from_pb(header.algorithm)
+        .ok_or_else(|| foreign(format!("hash algorithm {} is not known to this program", header.algorithm)))?;
+    let mut hash = EnvelopeHash::new(algorithm, &header_bytes);
     let mut records = Vec::with_capacity(header.count.min(65_536) as usize);
     for index in 0..header.count {
         let damaged = |what| EnvelopeError::Record { index, what };
         let piece = take_piece(&mut rest).ok_or(damaged("its checksum does not fit"))?;
-        hash.leaf(&leaf(&piece));
+        hash.record(&piece);
         let decoded = pb::Record::decode(piece).map_err(|_| foreign(format!("record {index} has another form")))?;
         let kind = decoded.kind;
         let record = Record::from_pb(decoded);

@@ -29,6 +29,7 @@ pub use change_codec::ChangeCodecError;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use envelope::EnvelopeError;
 pub use landing::{AppendError, Committed, Landing, Refused, SUBMISSION_BYTES_MAX, Ticket};
+pub use hash::Algorithm;
 pub use lock::{DataLock, LockError};
 pub use options::{Clock, CommitStats, Options, system_clock};
 pub use reader::{ReadError, Reader, envelope_hash, read_control, scan_backwards};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::Timestamp;
 
 use crate::disk::{Disk, RealDisk};
+use crate::hash::Algorithm;
 
 /// Where the journal takes its time from.
 pub trait Clock: Send + Sync {
@@ -48,6 +49,8 @@ pub struct Options {
     pub disk: Arc<dyn Disk>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// By which hash function new envelopes are chained; a change begins a new segment.
+    pub algorithm: Algorithm,
     /// How many bytes may wait for the disk before submitters wait themselves.
     pub queue_bytes_max: usize,
     /// How many bytes go into one envelope at most (more waits for the next).
@@ -68,6 +71,7 @@ impl Options {
             folder,
             disk: Arc::new(RealDisk),
             clock: system_clock(),
+            algorithm: Algorithm::default(),
             queue_bytes_max: 32 << 20,
             batch_bytes_max: 8 << 20,
             feed_depth: 64,

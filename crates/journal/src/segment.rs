@@ -16,7 +16,7 @@ use model::Timestamp;
 
 use crate::disk::{Disk, DiskFile};
 use crate::envelope::Envelope;
-use crate::hash::{GENESIS, Hash};
+use crate::hash::{Algorithm, GENESIS, Hash};
 use crate::scan::{EndError, Scan};
 
 /// A segment is closed when it grows beyond this, or when the day (GMT+8) turns.
@@ -108,11 +108,13 @@ pub(crate) struct Head {
     pub writer: [u8; 16],
     pub control_seq: u64,
     pub received: Timestamp,
+    /// Of the last envelope; `None` before the first.
+    pub algorithm: Option<Algorithm>,
 }
 
 impl Head {
     const fn genesis() -> Self {
-        Self { next_seq: 1, hash: GENESIS, writer: [0; 16], control_seq: 0, received: Timestamp::MIN }
+        Self { next_seq: 1, hash: GENESIS, writer: [0; 16], control_seq: 0, received: Timestamp::MIN, algorithm: None }
     }
 }
 
@@ -170,16 +172,23 @@ pub(crate) struct ChainEnd {
     file: Option<Box<dyn DiskFile>>,
     length: u64,
     day: i32,
+    /// For new envelopes.
+    pub algorithm: Algorithm,
     pub head: Head,
 }
 
 impl ChainEnd {
     /// Opens the chain and finds its end; changes nothing yet.
-    pub(crate) fn open(disk: Arc<dyn Disk>, journal: &Path, stream: Stream) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        journal: &Path,
+        stream: Stream,
+        algorithm: Algorithm,
+    ) -> Result<Self, OpenError> {
         let folder = journal.join(stream.folder());
         disk.make_folder(&folder).map_err(|e| io_error("make", &folder, e))?;
         let segments = list(&*disk, &folder).map_err(|e| io_error("list", &folder, e))?;
-        let mut end = Self { disk, folder, stream, file: None, length: 0, day: i32::MIN, head: Head::genesis() };
+        let mut end = Self { disk, folder, stream, file: None, length: 0, day: i32::MIN, algorithm, head: Head::genesis() };
         if let Some((_, path)) = segments.last() {
             end.open_last(path)?;
         }
@@ -213,6 +222,7 @@ impl ChainEnd {
         self.head.hash = last.hash;
         self.head.writer = last.header.writer.first_chunk().copied().unwrap_or_default();
         self.head.control_seq = last.header.control_seq;
+        self.head.algorithm = Algorithm::from_pb(last.header.algorithm);
         self.head.received = last.records.last().map_or(Timestamp(last.header.first_received_us), |r| r.received);
     }
 
@@ -244,10 +254,12 @@ impl ChainEnd {
 
     /// Appends the bytes of one envelope and makes them durable. The caller moves the head afterwards.
     pub(crate) fn append(&mut self, bytes: &BytesMut, day: i32) -> io::Result<()> {
-        if self.file.is_none() || self.length >= SEGMENT_BYTES_MAX || (day != self.day && self.length > 0) {
+        let other_algorithm = self.head.algorithm.is_some_and(|algorithm| algorithm != self.algorithm);
+        if self.file.is_none() || self.length >= SEGMENT_BYTES_MAX || (day != self.day && self.length > 0) || other_algorithm {
             self.rotate()?;
         }
         self.day = day;
+        self.head.algorithm = Some(self.algorithm);
         let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment"))?;
         file.append(bytes)?;
         self.length += bytes.len() as u64;

@@ -160,6 +160,18 @@ impl Disk for SimDisk {
         Ok(Box::new(SimFile { disk: self.clone(), path: path.to_path_buf() }))
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let file = state.files.remove(from).ok_or_else(gone)?;
+        state.files.insert(to.to_path_buf(), file);
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.0.lock().files.remove(path);
+        Ok(())
+    }
+
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.open_append(path)
     }

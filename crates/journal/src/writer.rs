@@ -61,8 +61,8 @@ impl Journal {
     /// # Errors
     /// When the folder cannot be used, or is damaged before its end.
     pub fn open(options: Options) -> Result<(Self, Receiver<Batch>, Recovered), OpenError> {
-        let mut control = ChainEnd::open(options.disk.clone(), &options.folder, Stream::Control)?;
-        let mut frames = ChainEnd::open(options.disk.clone(), &options.folder, Stream::Frames)?;
+        let mut control = ChainEnd::open(options.disk.clone(), &options.folder, Stream::Control, options.algorithm)?;
+        let mut frames = ChainEnd::open(options.disk.clone(), &options.folder, Stream::Frames, options.algorithm)?;
         let in_force = frames.head.control_seq;
         if control.head.control_seq < in_force {
             // Control is durable before a frame envelope names it: what is missing now was there, and answered.
