@@ -44,6 +44,15 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// The system's.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Forgets what the system keeps of it in memory, where it can: reads come from the disk then. After a failed sync
+    /// only they tell what is there.
+    ///
+    /// # Errors
+    /// The system's.
+    fn drop_cache(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file system.
@@ -95,6 +104,24 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// The system's.
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Removes a file, durably.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::Unsupported`] where nothing can be removed.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// How many bytes may still be written to the file system that holds a folder.
+    ///
+    /// # Errors
+    /// The system's.
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        let _ = folder;
+        Ok(u64::MAX)
+    }
 }
 
 /// The real one.
@@ -133,10 +160,20 @@ impl DiskFile for RealFile {
         }
         Ok(done)
     }
+
+    fn drop_cache(&mut self) -> io::Result<()> {
+        Ok(rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed)?)
+    }
 }
 
 /// The chain's folder lies in the journal's, that in the data folder, and that in its parent.
 const FOLDERS_SYNCED: usize = 3;
+
+fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = RealFile(File::create(path)?);
+    file.append(content)?;
+    file.0.sync_all()
+}
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -176,9 +213,11 @@ impl Disk for RealDisk {
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<Box<dyn DiskFile>> {
         let mut unfinished: PathBuf = path.to_path_buf();
         unfinished.set_extension("new");
-        let mut file = RealFile(File::create(&unfinished)?);
-        file.append(content)?;
-        file.0.sync_all()?;
+        if let Err(error) = write_whole(&unfinished, content) {
+            // On a full disk what is left of it takes room that the next attempt needs.
+            let _ = std::fs::remove_file(&unfinished);
+            return Err(error);
+        }
         std::fs::rename(&unfinished, path)?;
         if let Some(parent) = path.parent() {
             sync_folder(parent)?;
@@ -204,5 +243,15 @@ impl Disk for RealDisk {
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(RealFile(File::open(path)?)))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)?;
+        path.parent().map_or(Ok(()), sync_folder)
+    }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        let found = rustix::fs::statvfs(folder)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 }
