@@ -86,14 +86,22 @@ fn announced(props: u16) -> usize {
     Shape::by_flags(props).len() + usize::from(props & header::LENGTH_MASK) + 1
 }
 
+/// The good frame that one unescaped piece is.
+#[inline(always)]
+pub(crate) fn good(plain: &[u8]) -> Option<Frame<'_>> {
+    well_formed(plain).or_else(|| match judge_odd(plain) {
+        Verdict::Good(frame) => Some(frame),
+        _ => None,
+    })
+}
+
 /// Judges one unescaped piece.
-#[inline]
 pub(crate) fn judge(plain: &[u8]) -> Verdict<'_> {
     well_formed(plain).map_or_else(|| judge_odd(plain), Verdict::Good)
 }
 
 /// The usual frame: length as its flags announce, check code right.
-#[inline]
+#[inline(always)]
 fn well_formed(plain: &[u8]) -> Option<Frame<'_>> {
     let props = header::peek_props(plain)?;
     if plain.len() != announced(props) || xor(plain) != 0 {

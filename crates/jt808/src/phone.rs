@@ -67,6 +67,7 @@ impl Phone {
 
     /// The raw bytes, 6 or 10.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
@@ -80,6 +81,7 @@ impl Phone {
     /// Key for look-ups: equal for the same digits with and without leading zeros, so for the
     /// 6-byte and the 10-byte form of one number.
     #[must_use]
+    #[inline]
     pub fn canonical(&self) -> u128 {
         self.bytes().iter().fold(0, |key, byte| key << 8 | u128::from(*byte))
     }

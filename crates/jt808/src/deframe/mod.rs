@@ -17,7 +17,7 @@
 mod held;
 
 use crate::escape::{FLAG, MAX_WIRE_FRAME, Scratch, find_piece};
-use crate::frame::{Frame, Verdict, judge};
+use crate::frame::{Frame, good};
 use held::Held;
 use memchr::memchr;
 
@@ -168,7 +168,7 @@ impl Deframer {
             };
             let close = at + len;
             if let Some(wire) = at.checked_sub(1).and_then(|open| bytes.get(open..=close))
-                && let Some(Verdict::Good(frame)) = plain.map(judge)
+                && let Some(frame) = plain.and_then(good)
             {
                 self.budget.since_good = 0;
                 emit(Piece { wire, frame });

@@ -39,6 +39,7 @@ pub struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
+    #[inline]
     pub(crate) fn new(extra: &'a [u8]) -> Self {
         Self { rest: extra }
     }
@@ -53,6 +54,7 @@ impl<'a> Items<'a> {
 impl<'a> Iterator for Items<'a> {
     type Item = ItemView<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<ItemView<'a>> {
         let (&[id, len], rest) = self.rest.split_first_chunk()?;
         let (raw, rest) = rest.split_at_checked(usize::from(len))?;

@@ -117,12 +117,14 @@ impl<'a> LocationView<'a> {
 
     /// Time, if it is a calendar time.
     #[must_use]
+    #[inline]
     pub fn time(&self) -> Option<BcdTime> {
         BcdTime::parse(self.time_bcd())
     }
 
     /// Time in seconds since 1970, read as GMT+8.
     #[must_use]
+    #[inline]
     pub fn time_utc_s(&self) -> Option<i64> {
         self.time().map(BcdTime::utc_s)
     }
@@ -135,6 +137,7 @@ impl<'a> LocationView<'a> {
 
     /// The additional items (位置附加信息项), in order, duplicates included.
     #[must_use]
+    #[inline]
     pub fn items(&self) -> Items<'a> {
         Items::new(self.extra)
     }
