@@ -5,6 +5,7 @@
 //! * [`Reader`] reads batches back in the order in which they took effect.
 //! * [`verify()`] walks both chains offline and names the first broken record.
 
+mod backup;
 mod change_codec;
 mod commit;
 mod disk;
@@ -25,11 +26,12 @@ pub mod sim;
 mod verify;
 mod writer;
 
+pub use backup::{Copied, CopyError, copy};
 pub use change_codec::ChangeCodecError;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use envelope::EnvelopeError;
-pub use landing::{AppendError, Committed, Landing, Refused, SUBMISSION_BYTES_MAX, Ticket};
 pub use hash::Algorithm;
+pub use landing::{AppendError, Committed, Landing, Refused, SUBMISSION_BYTES_MAX, Ticket};
 pub use lock::{DataLock, LockError};
 pub use options::{Clock, CommitStats, Options, system_clock};
 pub use reader::{ReadError, Reader, envelope_hash, read_control, scan_backwards};
