@@ -105,15 +105,6 @@ pub trait Disk: Send + Sync {
     /// The system's.
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Removes a file, durably.
-    ///
-    /// # Errors
-    /// The system's; [`io::ErrorKind::Unsupported`] where nothing can be removed.
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let _ = path;
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     /// How many bytes may still be written to the file system that holds a folder.
     ///
     /// # Errors
@@ -243,11 +234,6 @@ impl Disk for RealDisk {
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(RealFile(File::open(path)?)))
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)?;
-        path.parent().map_or(Ok(()), sync_folder)
     }
 
     fn free_bytes(&self, folder: &Path) -> io::Result<u64> {

@@ -52,7 +52,7 @@ pub struct Options {
     /// By which hash function new envelopes are chained; a change begins a new segment.
     pub algorithm: Algorithm,
     /// How many bytes may wait for the disk before submitters wait themselves.
-    pub queue_bytes_max: usize,
+    pub queue_bytes_max: u32,
     /// How many bytes go into one envelope at most (more waits for the next).
     pub batch_bytes_max: usize,
     /// How many batches the reader of the feed may lag before commits stop.

@@ -188,7 +188,8 @@ impl ChainEnd {
         let folder = journal.join(stream.folder());
         disk.make_folder(&folder).map_err(|e| io_error("make", &folder, e))?;
         let segments = list(&*disk, &folder).map_err(|e| io_error("list", &folder, e))?;
-        let mut end = Self { disk, folder, stream, file: None, length: 0, day: i32::MIN, algorithm, head: Head::genesis() };
+        let mut end =
+            Self { disk, folder, stream, file: None, length: 0, day: i32::MIN, algorithm, head: Head::genesis() };
         if let Some((_, path)) = segments.last() {
             end.open_last(path)?;
         }
@@ -255,7 +256,11 @@ impl ChainEnd {
     /// Appends the bytes of one envelope and makes them durable. The caller moves the head afterwards.
     pub(crate) fn append(&mut self, bytes: &BytesMut, day: i32) -> io::Result<()> {
         let other_algorithm = self.head.algorithm.is_some_and(|algorithm| algorithm != self.algorithm);
-        if self.file.is_none() || self.length >= SEGMENT_BYTES_MAX || (day != self.day && self.length > 0) || other_algorithm {
+        if self.file.is_none()
+            || self.length >= SEGMENT_BYTES_MAX
+            || (day != self.day && self.length > 0)
+            || other_algorithm
+        {
             self.rotate()?;
         }
         self.day = day;

@@ -362,10 +362,16 @@ impl Disk for SimDisk {
         self.open_append(path)
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.begin_whole(Op::Remove)?;
-        state.file(path)?;
-        state.files.remove(path);
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.begin_whole(Op::Rename)?;
+        let file = state.file(from)?.clone();
+        state.files.remove(from);
+        state.files.insert(to.to_path_buf(), file);
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.begin_whole(Op::Remove)?.files.remove(path);
         Ok(())
     }
 

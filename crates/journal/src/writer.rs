@@ -82,7 +82,7 @@ impl Journal {
             control_seq: control.head.control_seq,
             cut_bytes,
         };
-        let queue = Arc::new(Queue::new(options.queue_bytes_max));
+        let queue = Arc::new(Queue::new(options.queue_bytes_max as usize));
         let watermark = Watermark(Arc::new(AtomicU64::new(recovered.position.seq)));
         let (feed, batches) = sync_channel(options.feed_depth);
         let mut writer = [0; 16];

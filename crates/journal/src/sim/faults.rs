@@ -17,12 +17,14 @@ pub enum Op {
     Truncate,
     /// Reading.
     Read,
+    /// Giving a file another name.
+    Rename,
     /// Removing a file.
     Remove,
 }
 
 impl Op {
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
 
     const fn writes(self) -> bool {
         !matches!(self, Self::Open | Self::Read)
@@ -98,7 +100,7 @@ impl FaultPlan {
             Op::Create => self.create,
             Op::Truncate => self.truncate,
             Op::Read => self.read,
-            Op::Open | Op::Remove => 0,
+            Op::Open | Op::Rename | Op::Remove => 0,
         }
     }
 }
