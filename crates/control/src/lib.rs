@@ -11,7 +11,7 @@ mod validate;
 
 pub use admit::{Registering, open_registration};
 pub use dispatcher::{Dispatcher, Downlink, NotSent};
-pub use submit::{Control, Head};
+pub use submit::{AtEnd, Control, Head};
 
 /// A new random identity, never zero.
 ///

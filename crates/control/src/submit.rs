@@ -1,6 +1,7 @@
 //! Submitting changes: one serialised path, commits grouped by the journal.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use journal::{AppendError, Journal};
@@ -27,19 +28,54 @@ pub trait Head: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
+/// Reads the registry at the very end of the control chain; blocks. An error is for people.
+pub type AtEnd = Arc<dyn Fn() -> Result<Registry, String> + Send + Sync>;
+
 /// The control room.
 pub struct Control {
     journal: Journal,
     head: Arc<dyn Head>,
+    at_end: AtEnd,
     /// What will be in force when everything that was submitted is: what the next change is validated against.
     tentative: Mutex<Registry>,
+    /// Something that was submitted may not be in the chain: it is read again before the next change.
+    unsure: AtomicBool,
 }
 
 impl Control {
-    /// With the registry at the very end of the control chain.
-    #[must_use]
-    pub fn new(journal: Journal, head: Arc<dyn Head>, at_end: Registry) -> Self {
-        Self { journal, head, tentative: Mutex::new(at_end) }
+    /// With the registry at the very end of the control chain, read once now and again after each failure.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub fn new(journal: Journal, head: Arc<dyn Head>, at_end: AtEnd) -> Result<Self, String> {
+        let tentative = Mutex::new(at_end()?);
+        Ok(Self { journal, head, at_end, tentative, unsure: AtomicBool::new(false) })
+    }
+
+    /// After a failure nobody knows which of the last changes are in the chain, until it is read.
+    async fn make_sure(&self, tentative: &mut Registry) -> Result<(), ControlError> {
+        if !self.unsure.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let unavailable = |message| ControlError::Unavailable { message, unknown: false };
+        if let Some(failure) = self.journal.failure() {
+            return Err(unavailable(failure.to_string()));
+        }
+        // Before it is read: a failure while it is read makes it unsure again.
+        self.unsure.store(false, Ordering::Release);
+        let at_end = self.at_end.clone();
+        let read = tokio::task::spawn_blocking(move || at_end()).await.unwrap_or_else(|error| Err(error.to_string()));
+        *tentative = read.map_err(|message| {
+            self.unsure.store(true, Ordering::Release);
+            unavailable(message)
+        })?;
+        Ok(())
+    }
+
+    /// The error of a submission, after which the end of the chain is not known.
+    fn failed(&self, error: &AppendError) -> ControlError {
+        self.unsure.store(true, Ordering::Release);
+        unavailable(error)
     }
 
     /// As [`ControlPort::submit`], with changes that are made from the registry as it will be: so that two
@@ -53,6 +89,7 @@ impl Control {
         make: impl FnOnce(&Registry) -> Result<Vec<Change>, ControlError>,
     ) -> Result<Receipt, ControlError> {
         let mut tentative = self.tentative.lock().await;
+        self.make_sure(&mut tentative).await?;
         let changes = make(&tentative)?;
         if changes.is_empty() {
             return Ok(Receipt { control_seq: tentative.seq(), applied: true });
@@ -70,8 +107,8 @@ impl Control {
         let ticket = self.journal.submit_control(records).await.map_err(|e| unavailable(&e))?;
         *tentative = next;
         drop(tentative);
-        // Should this fail, so does everything after it: the journal never continues behind a gap.
-        let committed = ticket.await.map_err(|e| unavailable(&e))?;
+        // Should this fail, so does what others have built on it: the journal takes no record behind a gap.
+        let committed = ticket.await.map_err(|e| self.failed(&e))?;
         let applied = tokio::time::timeout(APPLY_MAX, self.head.applied(committed.position.seq)).await.is_ok();
         Ok(Receipt { control_seq, applied })
     }
