@@ -10,9 +10,10 @@ use rules::Zones;
 use store::Writes;
 use tokio::sync::mpsc::Sender;
 
+use crate::bindings::Bindings;
 use crate::commands::Commands;
 use crate::decode::{self, Answer};
-use crate::lane::{Judging, ToLane};
+use crate::lane::{Judging, Placed, ToLane};
 use crate::metrics::Metrics;
 use crate::strangers::Strangers;
 use crate::views::{Shared, ToViews};
@@ -24,6 +25,7 @@ pub(crate) struct Dispatcher {
     pub metrics: Metrics,
     pub registry: Registry,
     pub judging: Arc<Judging>,
+    pub bindings: Bindings,
     pub commands: Commands,
     pub strangers: Strangers,
     pub checkpoint_every: Duration,
@@ -39,9 +41,6 @@ pub(crate) struct Dispatcher {
     pub overtaken: Vec<Placed>,
     pub live_fixes: u64,
 }
-
-/// A fix with the vehicle that it is about.
-type Placed = (VehicleId, Fix);
 
 /// The stages after have stopped.
 pub(crate) struct Stopped;
@@ -61,13 +60,10 @@ impl Dispatcher {
             self.swap_records(&mut fixes);
         }
         self.fixes_since_cut += fixes.len();
-        let mut by_lane: Vec<Vec<Placed>> = self.lanes.iter().map(|_| Vec::new()).collect();
-        for (vehicle, fix) in fixes {
-            let lane = lane_of(vehicle, by_lane.len());
-            by_lane[lane].push((vehicle, fix));
-        }
-        for (lane, fixes) in self.lanes.iter().zip(by_lane) {
-            lane.send(ToLane::Batch { judging: self.judging.clone(), seq, fixes }).map_err(|_| Stopped)?;
+        let received = batch.records.last().map_or(batch.received, |record| record.received);
+        for (lane, fixes) in self.lanes.iter().zip(split(fixes, self.lanes.len())) {
+            let judging = self.judging.clone();
+            lane.send(ToLane::Batch { judging, seq, received, fixes }).map_err(|_| Stopped)?;
         }
         let strangers = if strangers.is_empty() { Vec::new() } else { self.strangers.take(seq, &strangers) };
         let writes = Writes {
@@ -109,8 +105,8 @@ impl Dispatcher {
             match (record.kind, record.terminal) {
                 (Kind::Uplink, Some(terminal)) => {
                     let mut answers: Vec<Answer> = Vec::new();
-                    let (registry, metrics) = (&self.registry, &self.metrics);
-                    let keep = |fix: Fix| match registry.vehicle_at(terminal, event_time(&fix)) {
+                    let (registry, metrics, bindings) = (&self.registry, &self.metrics, &mut self.bindings);
+                    let keep = |fix: Fix| match bindings.vehicle_at(registry, terminal, event_time(&fix)) {
                         Some(vehicle) => fixes.push((vehicle, fix)),
                         None => metrics.unbound.inc(),
                     };
@@ -201,6 +197,19 @@ const fn event_time(fix: &Fix) -> Timestamp {
 fn lane_of(vehicle: VehicleId, lanes: usize) -> usize {
     let mixed = vehicle.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     (mixed % lanes as u64) as usize
+}
+
+/// The fixes by lane, in journal order.
+fn split(fixes: Vec<Placed>, lanes: usize) -> Vec<Vec<Placed>> {
+    if lanes == 1 {
+        return vec![fixes];
+    }
+    let mut by_lane: Vec<Vec<Placed>> = (0..lanes).map(|_| Vec::with_capacity(fixes.len() / lanes)).collect();
+    for placed in fixes {
+        let lane = lane_of(placed.0, lanes);
+        by_lane[lane].push(placed);
+    }
+    by_lane
 }
 
 pub(crate) fn build_zones(registry: &Registry) -> Zones {

@@ -3,18 +3,18 @@
 //! Judgement is one loop: take the stored state, step it over the fixes that come after it. Live is the case in
 //! which nothing is late. A fix that is late is in its place in the track, and is not judged here.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Fact, Fix, FixKey, LivePosition, Registry, Timestamp, VehicleId};
+use model::{Fact, Fix, LivePosition, Registry, Timestamp, VehicleId};
 use rules::{Context, State, Zones};
-use sha2::{Digest, Sha256};
 use store::{FactRow, Store, VehicleState, Writes};
 use tokio::sync::mpsc::Sender;
 
 use crate::effects::cab_text;
 use crate::metrics::Metrics;
+use crate::recent::Fingerprint;
+use crate::residents::Residents;
 use crate::views::{Shared, ToViews};
 
 /// What a lane judges by: the registry and the zones in force at a place in the journal.
@@ -23,212 +23,270 @@ pub(crate) struct Judging {
     pub zones: Arc<Zones>,
 }
 
+/// A fix with the vehicle that it is about.
+pub(crate) type Placed = (VehicleId, Fix);
+
 /// What the dispatcher sends to a lane.
 pub(crate) enum ToLane {
     /// The fixes of one envelope that fall to this lane, in journal order. Sent to every lane, even if empty.
-    Batch { judging: Arc<Judging>, seq: u64, fixes: Vec<(VehicleId, Fix)> },
+    Batch { judging: Arc<Judging>, seq: u64, received: Timestamp, fixes: Vec<Placed> },
     /// Everything up to here belongs to the checkpoint.
     Cut,
 }
 
-/// How many recent fixes of a vehicle are remembered to recognise one that comes again at once (a retransmission,
-/// or a batch that repeats live reports). What comes again later is found when the track is read or compacted.
-const RECENT: usize = 16;
-/// A vehicle without a fix for this many checkpoints leaves memory.
-const IDLE_CUTS: u32 = 60;
-
-struct Resident {
-    state: State,
-    recent: VecDeque<FixKey>,
-    /// Rule state before the first fix since the last cut, with the time up to which it had judged.
-    segment_start: Option<(Timestamp, Vec<u8>)>,
-    dirty: bool,
-    idle_cuts: u32,
-}
-
-impl Resident {
-    fn new(state: State) -> Self {
-        Self { state, recent: VecDeque::new(), segment_start: None, dirty: false, idle_cuts: 0 }
-    }
-
-    /// Whether this very report was here a moment ago; remembers it otherwise.
-    fn is_repeated(&mut self, fix: &Fix) -> bool {
-        let key = key(fix);
-        if !crate::dedupe_is_off() && self.recent.contains(&key) {
-            return true;
-        }
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(key);
-        false
-    }
-}
-
-fn key(fix: &Fix) -> FixKey {
-    let hash = Sha256::new().chain_update(fix.base()).chain_update(&fix.items).finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash[..8]);
-    FixKey { time: fix.time, terminal: fix.terminal, body_hash: u64::from_be_bytes(first) }
-}
-
-pub(crate) struct Lane {
-    pub index: usize,
+/// What a lane works with.
+pub(crate) struct Tools {
     pub store: Store,
     pub runtime: tokio::runtime::Handle,
     pub metrics: Metrics,
     pub shared: Arc<Shared>,
     pub views: Sender<ToViews>,
-    vehicles: BTreeMap<VehicleId, Resident>,
+    /// Whether the store may hold states of vehicles: of an empty one nobody asks for them.
+    pub has_states: bool,
+    /// A vehicle without a fix for this long leaves memory, microseconds.
+    pub idle_us: i64,
 }
 
+pub(crate) struct Lane {
+    index: usize,
+    tools: Tools,
+    residents: Residents,
+    fingerprint: Fingerprint,
+    // Kept between batches, so that a batch allocates nothing.
+    touched: Vec<Touched>,
+    /// For each fix of the batch the next one of the same vehicle; [`END`] for the last.
+    next: Vec<u32>,
+    sorted: Vec<u32>,
+    repeated: Vec<u32>,
+    facts: Vec<Fact>,
+}
+
+/// A vehicle with fixes in the batch at hand, as a chain through [`Lane::next`].
+struct Touched {
+    resident: u32,
+    first: u32,
+    last: u32,
+    in_order: bool,
+}
+
+/// The end of a chain.
+const END: u32 = u32::MAX;
 /// Waits between tries when the store cannot be read.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What is counted in a batch, and told to the metrics once.
+#[derive(Default)]
+struct Tally {
+    late: u64,
+    unjudgeable: u64,
+    repeated: u64,
+}
+
 impl Lane {
-    pub(crate) fn new(
-        index: usize,
-        store: Store,
-        runtime: tokio::runtime::Handle,
-        metrics: Metrics,
-        shared: Arc<Shared>,
-        views: Sender<ToViews>,
-    ) -> Self {
-        Self { index, store, runtime, metrics, shared, views, vehicles: BTreeMap::new() }
+    pub(crate) fn new(index: usize, tools: Tools) -> Self {
+        Self {
+            index,
+            residents: Residents::new(tools.idle_us),
+            tools,
+            fingerprint: Fingerprint::default(),
+            touched: Vec::new(),
+            next: Vec::new(),
+            sorted: Vec::new(),
+            repeated: Vec::new(),
+            facts: Vec::new(),
+        }
     }
 
     pub(crate) fn run(mut self, input: &std::sync::mpsc::Receiver<ToLane>) {
         for message in input {
             let outcome = match message {
-                ToLane::Batch { judging, seq, fixes } => self.batch(&judging, seq, fixes),
+                ToLane::Batch { judging, seq, received, fixes } => self.batch(&judging, seq, received, fixes),
                 ToLane::Cut => self.cut(),
             };
-            if self.views.blocking_send(outcome).is_err() {
+            if self.tools.views.blocking_send(outcome).is_err() {
                 return;
             }
         }
     }
 
-    fn batch(&mut self, judging: &Judging, seq: u64, fixes: Vec<(VehicleId, Fix)>) -> ToViews {
-        let mut by_vehicle: BTreeMap<VehicleId, Vec<Fix>> = BTreeMap::new();
-        for (vehicle, fix) in fixes {
-            by_vehicle.entry(vehicle).or_default().push(fix);
-        }
-        self.load(by_vehicle.keys().copied());
+    fn batch(&mut self, judging: &Judging, seq: u64, received: Timestamp, mut fixes: Vec<Placed>) -> ToViews {
+        self.residents.advance(received);
         let mut writes = Writes::default();
-        let mut kept = Vec::new();
-        let mut live = Vec::new();
-        for (vehicle, mut fixes) in by_vehicle {
-            fixes.sort_by(Fix::track_order);
-            let Some(resident) = self.vehicles.get_mut(&vehicle) else { continue };
-            resident.idle_cuts = 0;
-            fixes.retain(|fix| !resident.is_repeated(fix) || count(&self.metrics.duplicates));
-            if fixes.is_empty() {
-                continue;
-            }
-            resident.dirty = true;
-            if resident.segment_start.is_none() {
-                resident.segment_start = Some((resident.state.judged_to(), resident.state.encode()));
-            }
-            for fix in &fixes {
-                judge(&self.metrics, judging, vehicle, seq, &mut resident.state, fix, &mut writes);
-            }
-            live.extend(fixes.iter().rev().find(|fix| fix.is_judgeable()).map(|fix| live_position(vehicle, fix)));
-            kept.extend(fixes.into_iter().map(|fix| (vehicle, fix)));
+        if !fixes.is_empty() {
+            self.load(&fixes);
+            self.chain(&fixes);
+            self.judge(judging, seq, &fixes, &mut writes);
+            self.drop_repeated(&mut fixes);
+            self.tools.metrics.fixes.inc_by(fixes.len() as u64);
+            self.tools.store.push_fixes(self.index, fixes);
         }
-        self.metrics.fixes.inc_by(kept.len() as u64);
-        self.store.push_fixes(self.index, kept);
-        self.shared.live.push(live);
         ToViews::Applied { source: self.index, seq, writes }
     }
 
     /// Brings the rule states of vehicles back from the store.
-    fn load(&mut self, vehicles: impl Iterator<Item = VehicleId>) {
-        let missing: Vec<_> = vehicles.filter(|vehicle| !self.vehicles.contains_key(vehicle)).collect();
+    fn load(&mut self, fixes: &[Placed]) {
+        let absent = fixes.iter().map(|(vehicle, _)| *vehicle).filter(|vehicle| self.residents.number(*vehicle).is_none());
+        let mut missing: Vec<_> = absent.collect();
         if missing.is_empty() {
             return;
         }
-        let rows = loop {
-            match self.runtime.block_on(self.store.vehicle_states(&missing)) {
-                Ok(rows) => break rows,
+        missing.sort_unstable();
+        missing.dedup();
+        if self.tools.has_states {
+            for row in self.stored_states(&missing) {
+                let state = State::decode(&row.state).unwrap_or_else(|error| {
+                    tracing::error!(vehicle = %row.vehicle, %error, "rule state cannot be read; judging it from now on");
+                    State::default()
+                });
+                self.residents.insert(row.vehicle, state);
+            }
+        }
+        for vehicle in missing {
+            if self.residents.number(vehicle).is_none() {
+                self.residents.insert(vehicle, State::default());
+            }
+        }
+        self.tell_residents();
+    }
+
+    fn stored_states(&self, vehicles: &[VehicleId]) -> Vec<VehicleState> {
+        loop {
+            match self.tools.runtime.block_on(self.tools.store.vehicle_states(vehicles)) {
+                Ok(rows) => return rows,
                 Err(error) => {
                     tracing::error!(%error, "cannot read rule states; trying again");
-                    self.metrics.store_errors.inc();
+                    self.tools.metrics.store_errors.inc();
                     std::thread::sleep(RETRY);
                 }
             }
-        };
-        for row in rows {
-            let state = State::decode(&row.state).unwrap_or_else(|error| {
-                tracing::error!(vehicle = %row.vehicle, %error, "rule state cannot be read; judging it from now on");
-                State::default()
-            });
-            self.vehicles.insert(row.vehicle, Resident::new(state));
         }
-        for vehicle in missing {
-            self.vehicles.entry(vehicle).or_insert_with(|| Resident::new(State::default()));
+    }
+
+    fn tell_residents(&self) {
+        self.tools.metrics.resident_vehicles.set(i64::try_from(self.residents.len()).unwrap_or(i64::MAX));
+    }
+
+    /// Chains the fixes of each vehicle, in journal order.
+    fn chain(&mut self, fixes: &[Placed]) {
+        self.touched.clear();
+        self.next.clear();
+        self.next.resize(fixes.len(), END);
+        for ((vehicle, fix), at) in fixes.iter().zip(0_u32..) {
+            let Some(number) = self.residents.number(*vehicle) else { continue };
+            let Some(resident) = self.residents.get_mut(number) else { continue };
+            let turn = self.touched.get_mut(resident.turn as usize).filter(|turn| turn.resident == number);
+            let Some(turn) = turn else {
+                resident.turn = self.touched.len() as u32;
+                self.touched.push(Touched { resident: number, first: at, last: at, in_order: true });
+                continue;
+            };
+            let before = fixes.get(turn.last as usize);
+            turn.in_order &= before.is_some_and(|(_, before)| before.time < fix.time);
+            if let Some(next) = self.next.get_mut(turn.last as usize) {
+                *next = at;
+            }
+            turn.last = at;
         }
-        self.metrics.resident_vehicles.set(i64::try_from(self.vehicles.len()).unwrap_or(i64::MAX));
+    }
+
+    /// Judges the batch, vehicle after vehicle; notes what is repeated.
+    fn judge(&mut self, judging: &Judging, seq: u64, fixes: &[Placed], writes: &mut Writes) {
+        let mut tally = Tally::default();
+        let mut live = Vec::with_capacity(self.touched.len());
+        self.repeated.clear();
+        for touched in &self.touched {
+            self.sorted.clear();
+            let chain = std::iter::successors(Some(touched.first), |at| self.next.get(*at as usize).copied());
+            self.sorted.extend(chain.take_while(|at| *at != END));
+            let fix = |at: u32| fixes.get(at as usize).map(|(_, fix)| fix);
+            if !touched.in_order {
+                self.sorted.sort_by(|a, b| match (fix(*a), fix(*b)) {
+                    (Some(a), Some(b)) => a.track_order(b),
+                    _ => std::cmp::Ordering::Equal,
+                });
+            }
+            let Some(resident) = self.residents.touch(touched.resident) else { continue };
+            let vehicle = resident.vehicle;
+            let context = Context { vehicle, zones: &judging.zones, rule_revision: judging.registry.rule_revision() };
+            let mut latest = None;
+            for at in &self.sorted {
+                let Some(fix) = fix(*at) else { continue };
+                // A report that is younger than all that was judged was not here before.
+                let is_young = fix.is_judgeable() && fix.time > resident.state.judged_to();
+                if resident.recent.is_repeated(&self.fingerprint, fix, is_young) {
+                    tally.repeated += 1;
+                    self.repeated.push(*at);
+                    continue;
+                }
+                if !fix.is_judgeable() {
+                    tally.unjudgeable += 1;
+                    continue;
+                }
+                latest = Some(fix);
+                if is_young {
+                    rules::step(&context, &mut resident.state, fix, &mut self.facts);
+                    if !self.facts.is_empty() {
+                        write(&self.tools.metrics, judging, seq, fix, self.facts.drain(..), writes);
+                    }
+                } else {
+                    tally.late += 1;
+                }
+            }
+            live.extend(latest.map(|fix| live_position(vehicle, fix)));
+        }
+        self.tools.shared.live.push(live);
+        self.tools.metrics.late.inc_by(tally.late);
+        self.tools.metrics.unjudgeable.inc_by(tally.unjudgeable);
+        self.tools.metrics.duplicates.inc_by(tally.repeated);
+    }
+
+    /// The track need not hear of a report twice.
+    fn drop_repeated(&mut self, fixes: &mut Vec<Placed>) {
+        if self.repeated.is_empty() {
+            return;
+        }
+        self.repeated.sort_unstable();
+        let mut repeated = self.repeated.iter().copied().peekable();
+        let mut at = 0;
+        fixes.retain(|_| {
+            let is_repeated = repeated.next_if_eq(&at).is_some();
+            at += 1;
+            !is_repeated
+        });
     }
 
     fn cut(&mut self) -> ToViews {
-        self.store.cut(self.index);
+        self.tools.store.cut(self.index);
         let mut states = Vec::new();
         let mut segment_states = Vec::new();
-        for (vehicle, resident) in &mut self.vehicles {
-            if let Some((judged_to, state)) = resident.segment_start.take() {
-                segment_states.push((*vehicle, judged_to, state));
-            }
-            if std::mem::take(&mut resident.dirty) {
-                let state = resident.state.encode();
-                states.push(VehicleState {
-                    vehicle: *vehicle,
-                    judged_to: resident.state.judged_to(),
-                    state,
-                    last: None,
-                });
-            } else {
-                resident.idle_cuts += 1;
-            }
+        self.residents.cut(|resident| {
+            let vehicle = resident.vehicle;
+            segment_states.extend(resident.segment_start.take().map(|(judged_to, state)| (vehicle, judged_to, state)));
+            let (judged_to, state) = (resident.state.judged_to(), resident.state.encode());
+            states.push(VehicleState { vehicle, judged_to, state, last: None });
+        });
+        if self.residents.sweep() {
+            self.tools.has_states = true;
+            self.tell_residents();
         }
-        // Only those that were clean at an earlier cut, whose checkpoint is committed: the store has their state.
-        self.vehicles.retain(|_, resident| resident.idle_cuts < IDLE_CUTS);
         ToViews::LaneCut { states, segment_states }
     }
 }
 
-/// Counts, and says that the thing is to be dropped.
-fn count(counter: &prometheus::IntCounter) -> bool {
-    counter.inc();
-    false
-}
-
-/// Steps the state over one fix, unless it cannot be judged or comes too late for live judgement.
-fn judge(
+/// Makes rows and effects of facts that a fix brought about.
+fn write(
     metrics: &Metrics,
     judging: &Judging,
-    vehicle: VehicleId,
     seq: u64,
-    state: &mut State,
     fix: &Fix,
+    facts: impl Iterator<Item = Fact>,
     writes: &mut Writes,
 ) {
-    if !fix.is_judgeable() {
-        metrics.unjudgeable.inc();
-        return;
-    }
-    if fix.time <= state.judged_to() {
-        metrics.late.inc();
-        return;
-    }
-    let mut facts: Vec<Fact> = Vec::new();
-    let context = Context { vehicle, zones: &judging.zones, rule_revision: judging.registry.rule_revision() };
-    rules::step(&context, state, fix, &mut facts);
     for fact in facts {
         metrics.facts.with_label_values(&[&fact.kind.to_string()]).inc();
         let zone = judging.registry.zone_at_revision(fact.zone, fact.zone_revision);
         writes.effects.extend(cab_text(&fact, zone.map(|zone| &**zone), fix));
-        let carrier = judging.registry.owner(vehicle);
+        let carrier = judging.registry.owner(fact.vehicle);
         writes.facts.push(FactRow { fact, carrier, changed: seq, case_state: store::CaseState::Raised });
     }
 }

@@ -12,6 +12,7 @@
 //! Nothing here reads a clock: time comes from the records. Every queue is bounded; when the store lags, the
 //! dispatcher stops reading the feed, and the journal stops committing.
 
+mod bindings;
 mod commands;
 mod decode;
 mod dispatch;
@@ -19,6 +20,8 @@ mod effects;
 mod fix;
 mod lane;
 mod metrics;
+mod recent;
+mod residents;
 mod run;
 mod strangers;
 mod views;

@@ -12,9 +12,11 @@ use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::bindings::Bindings;
 use crate::commands::Commands;
 use crate::dispatch::{Dispatcher, Stopped, build_zones};
-use crate::lane::{Judging, Lane, ToLane};
+use crate::lane::{Judging, Lane, ToLane, Tools};
+use crate::residents::IDLE_US;
 use crate::metrics::Metrics;
 use crate::strangers::Strangers;
 use crate::views::{HEAD_BLOB, Live, Pending, Shared, ToViews, Writer};
@@ -32,6 +34,8 @@ pub struct Options {
     pub checkpoint_every: Duration,
     /// A checkpoint is made when this many fixes are in memory.
     pub checkpoint_fixes_max: usize,
+    /// A vehicle without a fix for this long, in the time of the journal, leaves memory (views do not depend on it).
+    pub idle: Duration,
 }
 
 impl From<Stopped> for PipelineError {
@@ -50,6 +54,7 @@ impl Options {
             lanes: 1,
             checkpoint_every: Duration::from_secs(5),
             checkpoint_fixes_max: 500_000,
+            idle: Duration::from_micros(IDLE_US.unsigned_abs()),
         }
     }
 }
@@ -198,7 +203,15 @@ pub async fn start(
     let (to_views, views_input) = mpsc::channel(256);
     let lanes = options.lanes.max(1);
     let runtime = tokio::runtime::Handle::current();
-    let (senders, lane_threads) = start_lanes(lanes, &store, &runtime, &metrics, &shared, &to_views)?;
+    let (senders, lane_threads) = start_lanes(lanes, || Tools {
+        store: store.clone(),
+        runtime: runtime.clone(),
+        metrics: metrics.clone(),
+        shared: shared.clone(),
+        views: to_views.clone(),
+        has_states: after > 0,
+        idle_us: i64::try_from(options.idle.as_micros()).unwrap_or(i64::MAX),
+    })?;
     let writer = Writer {
         store,
         metrics: metrics.clone(),
@@ -216,6 +229,7 @@ pub async fn start(
         metrics,
         judging: Arc::new(Judging { registry: Arc::new(registry.clone()), zones }),
         registry,
+        bindings: Bindings::default(),
         commands,
         strangers,
         checkpoint_every: options.checkpoint_every,
@@ -300,18 +314,11 @@ fn share(after: u64, registry: &Registry) -> (Arc<Shared>, Views) {
 
 type Lanes = (Vec<SyncSender<ToLane>>, Vec<JoinHandle<()>>);
 
-fn start_lanes(
-    lanes: usize,
-    store: &Store,
-    runtime: &tokio::runtime::Handle,
-    metrics: &Metrics,
-    shared: &Arc<Shared>,
-    to_views: &mpsc::Sender<ToViews>,
-) -> Result<Lanes, PipelineError> {
+fn start_lanes(lanes: usize, tools: impl Fn() -> Tools) -> Result<Lanes, PipelineError> {
     let mut started = Lanes::default();
     for index in 0..lanes {
         let (sender, input) = sync_channel(16);
-        let lane = Lane::new(index, store.clone(), runtime.clone(), metrics.clone(), shared.clone(), to_views.clone());
+        let lane = Lane::new(index, tools());
         started.1.push(std::thread::Builder::new().name(format!("lane-{index}")).spawn(move || lane.run(&input))?);
         started.0.push(sender);
     }

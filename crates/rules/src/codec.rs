@@ -38,7 +38,7 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
     };
     let mut bytes = Vec::with_capacity(1 + message.encoded_len());
     bytes.push(VERSION);
-    bytes.extend(message.encode_to_vec());
+    message.encode_raw(&mut bytes);
     bytes
 }
 

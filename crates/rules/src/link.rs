@@ -51,7 +51,6 @@ pub(crate) fn rounded(x: f64) -> i64 {
 pub(crate) struct Link {
     pub(crate) a: Seen,
     pub(crate) b: Seen,
-    pub(crate) length_m: f64,
     /// Confidence of an instant that is interpolated on it, per mille.
     pub(crate) confidence: u16,
     /// Confidence of an instant on it that needs no interpolation, per mille.
@@ -105,26 +104,53 @@ pub(crate) enum Step {
 
 impl Step {
     pub(crate) fn between(a: Seen, b: Seen) -> Self {
-        let length_m = distance_m(a.point(), b.point());
         let gap_us = b.time.since_us(a.time).max(0);
+        let long = gap_us > limits::GAP_MAX_US;
+        if !long && is_plainly_plausible(&a, &b, gap_us) {
+            return Self::path(a, b, gap_us, false, long);
+        }
+        let length_m = distance_m(a.point(), b.point());
         if length_m > limits::JUMP_M && faster(length_m, gap_us, limits::JUMP_SPEED_KMH) {
             return Self::Jump;
         }
-        let long = gap_us > limits::GAP_MAX_US;
         if long && length_m > limits::STANDING_M {
             return Self::Gap;
         }
-        let doubtful = a.swapped || b.swapped || faster(length_m - limits::NOISE_M, gap_us, limits::DOUBTFUL_SPEED_KMH);
-        let ceiling = match (doubtful, long) {
+        Self::path(a, b, gap_us, is_doubtful(length_m, gap_us), long)
+    }
+
+    fn path(a: Seen, b: Seen, gap_us: i64, doubtful: bool, long: bool) -> Self {
+        let ceiling = match (doubtful || a.swapped || b.swapped, long) {
             (true, _) => limits::CONFIDENCE_LOW,
             (false, true) => limits::CONFIDENCE_GAP,
             (false, false) => 1000,
         };
-        Self::Path(Link { a, b, length_m, confidence: of_gap(gap_us).min(ceiling), ceiling })
+        Self::Path(Link { a, b, confidence: of_gap(gap_us).min(ceiling), ceiling })
     }
 }
 
+/// Whether the way is neither a jump nor doubtful, told without trigonometry: by a distance that is never shorter.
+/// Nearly every step of a truck is; for the others this says nothing.
+fn is_plainly_plausible(a: &Seen, b: &Seen, gap_us: i64) -> bool {
+    let degrees_e6 = u64::from(a.lon_e6.abs_diff(b.lon_e6)) + u64::from(a.lat_e6.abs_diff(b.lat_e6));
+    let at_most_m = degrees_e6 as f64 * (DEGREE_MAX_M / 1e6);
+    !is_doubtful(at_most_m, gap_us)
+        && !(at_most_m > limits::JUMP_M && faster(at_most_m, gap_us, limits::JUMP_SPEED_KMH))
+}
+
+/// Metres that a degree has nowhere on Earth: the longest is 111,694 m, along a meridian at the poles.
+const DEGREE_MAX_M: f64 = 112_000.0;
+
+fn is_doubtful(length_m: f64, gap_us: i64) -> bool {
+    faster(length_m - limits::NOISE_M, gap_us, limits::DOUBTFUL_SPEED_KMH)
+}
+
 impl Link {
+    /// Its length, metres.
+    pub(crate) fn length_m(&self) -> f64 {
+        distance_m(self.a.point(), self.b.point())
+    }
+
     pub(crate) fn gap_us(&self) -> i64 {
         self.b.time.since_us(self.a.time).max(0)
     }
@@ -151,7 +177,7 @@ impl Link {
     /// Mean speed, 0.1 km/h; 0 when no time passed.
     pub(crate) fn speed_dkmh(&self) -> u32 {
         let gap_us = self.gap_us();
-        if gap_us == 0 { 0 } else { rounded(self.length_m * 36e6 / gap_us as f64) as u32 }
+        if gap_us == 0 { 0 } else { rounded(self.length_m() * 36e6 / gap_us as f64) as u32 }
     }
 }
 
@@ -210,6 +236,19 @@ mod tests {
                 Step::Jump => Err(()),
             };
             assert_eq!(got, expect, "{gap_s} s, {step_e6}");
+        }
+    }
+
+    #[test]
+    fn no_way_is_longer_than_it_is_taken_for() {
+        for lat_e6 in (-90_000_000..=90_000_000).step_by(4_999_999) {
+            for (lon, lat) in [(0, 0), (1, 0), (0, 1), (700, 900), (30_000, 5), (5, 30_000), (900_000, 800_000)] {
+                let mut b = seen(0, (lat_e6 + lat).min(90_000_000));
+                b.lon_e6 += lon;
+                let a = seen(0, lat_e6);
+                let at_most_m = f64::from(lon + b.lat_e6 - a.lat_e6) * DEGREE_MAX_M / 1e6;
+                assert!(distance_m(a.point(), b.point()) <= at_most_m, "{lat_e6} {lon} {lat}");
+            }
         }
     }
 

@@ -36,7 +36,7 @@ impl State {
     /// Event time of the last fix taken in; [`Timestamp::MIN`] before the first.
     #[must_use]
     pub fn judged_to(&self) -> Timestamp {
-        self.aside.or(self.last).map_or(Timestamp::MIN, |seen| seen.time)
+        self.aside.as_ref().or(self.last.as_ref()).map_or(Timestamp::MIN, |seen| seen.time)
     }
 
     /// Whether nothing is under way: no open stay, and no fix whose fate the next one decides.

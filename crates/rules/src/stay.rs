@@ -165,7 +165,7 @@ impl Stay {
     }
 
     fn add_stretch(&mut self, ground: &Ground, link: &Link, stretch: &Stretch) {
-        let length_cm = rounded(link.length_m * stretch.part.share() * 100.0);
+        let length_cm = rounded(link.length_m() * stretch.part.share() * 100.0);
         self.length_cm = self.length_cm.saturating_add(length_cm.unsigned_abs());
         let confident = link.confidence >= limits::CROSSING_CONFIDENT_MIN;
         if stretch.is_crossing() {
@@ -177,7 +177,7 @@ impl Stay {
         // Without fixes for minutes, as in a tunnel: a path that keeps to the axis for most of its way is no accident.
         let keeps_to_axis = link.is_plausible()
             && stretch.part.share() >= limits::V06_AXIS_SHARE
-            && along.progress_m.abs() >= limits::V06_AXIS_SHARE * link.length_m;
+            && along.progress_m.abs() >= limits::V06_AXIS_SHARE * link.length_m();
         self.crossed |= keeps_to_axis && stretch.is_crossing();
         if confident || keeps_to_axis || stretch.start_exact && stretch.end_exact {
             self.along_cm = self.along_cm.saturating_add(rounded(along.progress_m * 100.0));
