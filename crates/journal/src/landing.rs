@@ -101,6 +101,7 @@ pub(crate) struct Submission {
     /// Bytes that it holds of the queue.
     pub weight: usize,
     landing: Option<Arc<dyn Landing>>,
+    refused: Option<AppendError>,
 }
 
 impl Submission {
@@ -114,7 +115,7 @@ impl Submission {
         if bytes > SUBMISSION_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes });
         }
-        Ok(Self { records, control, weight: bytes.max(1), landing: Some(landing) })
+        Ok(Self { records, control, weight: bytes.max(1), landing: Some(landing), refused: None })
     }
 
     /// Takes it back: its landing will not be told.
@@ -123,10 +124,15 @@ impl Submission {
         std::mem::take(&mut self.records)
     }
 
+    /// Takes no part in the commit; its landing is told why when its turn comes.
+    pub(crate) fn refuse(&mut self, error: AppendError) {
+        self.refused = Some(error);
+    }
+
     /// Tells its landing, unless that was told before.
     pub(crate) fn land(&mut self, outcome: Result<Committed, AppendError>) {
         if let Some(landing) = self.landing.take() {
-            landing.landed(outcome);
+            landing.landed(self.refused.take().map_or(outcome, Err));
         }
     }
 }

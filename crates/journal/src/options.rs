@@ -13,6 +13,12 @@ use crate::hash::Algorithm;
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment, by a clock that nobody sets; it goes on while the machine sleeps.
+    fn elapsed(&self) -> Duration {
+        let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::try_from(since).unwrap_or_default()
+    }
 }
 
 struct SystemClock;
@@ -39,7 +45,44 @@ pub struct CommitStats {
     pub bytes: usize,
     /// From taking the batch to its being durable.
     pub took: Duration,
+    /// How far the received times of the chain are ahead of the clock, which was set back.
+    pub ahead: Duration,
 }
+
+/// What a journal is able to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It takes submissions.
+    Working,
+    /// It takes submissions; less than [`Options::low_bytes`] are free.
+    SpaceLow {
+        /// How many bytes are free.
+        free_bytes: u64,
+    },
+    /// It refuses, because less than [`Options::stop_bytes`] are free; it goes on by itself when a quarter more than
+    /// that is.
+    SpaceOut {
+        /// How many bytes are free.
+        free_bytes: u64,
+    },
+    /// It refuses, because it could not write; it tries again.
+    Failed {
+        /// What happened.
+        error: String,
+        /// How many times it has tried since.
+        attempts: u32,
+    },
+    /// It refuses, and will until the next start.
+    Ended {
+        /// Why.
+        error: String,
+    },
+}
+
+/// Is told of each commit, on the committer's thread.
+pub type OnCommit = Box<dyn Fn(CommitStats) + Send>;
+/// Is told of each change of state, on the committer's thread.
+pub type OnState = Box<dyn Fn(&State) + Send>;
 
 /// How a journal is opened.
 pub struct Options {
@@ -59,8 +102,19 @@ pub struct Options {
     pub feed_depth: usize,
     /// A tick is written when none was for this long.
     pub tick: Duration,
+    /// Below so many free bytes [`State::SpaceLow`] is told.
+    pub low_bytes: u64,
+    /// Below so many free bytes nothing is taken any more, so that the views, which lie on the same disk, can still
+    /// be written and an operator still has room to move in. 0: write until the disk refuses.
+    pub stop_bytes: u64,
+    /// After a failure, how long to wait before trying again; each wait doubles the next.
+    pub retry_first: Duration,
+    /// And how long at most.
+    pub retry_max: Duration,
     /// Told of each commit.
-    pub on_commit: Option<Box<dyn Fn(CommitStats) + Send>>,
+    pub on_commit: Option<OnCommit>,
+    /// Told of each change of state, on the committer's thread.
+    pub on_state: Option<OnState>,
 }
 
 impl Options {
@@ -76,7 +130,12 @@ impl Options {
             batch_bytes_max: 8 << 20,
             feed_depth: 64,
             tick: Duration::from_secs(5),
+            low_bytes: 2 << 30,
+            stop_bytes: 256 << 20,
+            retry_first: Duration::from_secs(1),
+            retry_max: Duration::from_secs(30),
             on_commit: None,
+            on_state: None,
         }
     }
 }

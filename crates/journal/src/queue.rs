@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
@@ -30,10 +30,11 @@ pub(crate) struct Queue {
     on_flush: Mutex<Vec<OnFlush>>,
 }
 
-/// Why a submission was not taken; it comes back.
+/// Why a submission was not taken; its landing is not told.
 pub(crate) enum NotTaken {
+    /// It comes back.
     Full(Submission),
-    Failed(Submission, AppendError),
+    Failed(AppendError),
 }
 
 impl Queue {
@@ -52,7 +53,9 @@ impl Queue {
     pub(crate) fn push(&self, submission: Submission) -> Result<(), NotTaken> {
         let mut state = self.state.lock();
         if let Some(error) = state.failed.clone().or_else(|| state.closing.then_some(AppendError::Closed)) {
-            return Err(NotTaken::Failed(submission, error));
+            drop(state);
+            submission.withdraw();
+            return Err(NotTaken::Failed(error));
         }
         if state.bytes >= self.bytes_max {
             return Err(NotTaken::Full(submission));
@@ -145,12 +148,27 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
-    /// Waits until it is closed.
-    pub(crate) fn closed(&self) {
+    /// Takes submissions again.
+    pub(crate) fn work_again(&self) {
+        self.state.lock().failed = None;
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until it is closed, or this long; says whether it is closed.
+    pub(crate) fn pause(&self, patience: Option<Duration>) -> bool {
+        let until = patience.map(|patience| Instant::now() + patience);
         let mut state = self.state.lock();
         while !state.closing {
-            self.wake.wait(&mut state);
+            match until {
+                None => self.wake.wait(&mut state),
+                Some(until) => {
+                    if self.wake.wait_until(&mut state, until).timed_out() {
+                        break;
+                    }
+                }
+            }
         }
+        state.closing
     }
 
     pub(crate) fn failure(&self) -> Option<AppendError> {

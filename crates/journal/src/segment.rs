@@ -101,7 +101,7 @@ pub(crate) fn io_error(action: &'static str, path: &Path, source: io::Error) -> 
 }
 
 /// Where a chain stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub next_seq: u64,
     pub hash: Hash,
@@ -164,17 +164,32 @@ pub(crate) fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<(u64, PathB
     Ok(names.into_iter().filter_map(parse).collect())
 }
 
+/// Why an envelope did not get into its chain.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// At least its last byte was not accepted: it is not there, and will not be found.
+    Refused(io::Error),
+    /// It was written but not synced: it may be found, or not.
+    Unsynced(io::Error),
+}
+
 /// The end of a chain: the only place that is written to.
 pub(crate) struct ChainEnd {
     disk: Arc<dyn Disk>,
+    journal: PathBuf,
     folder: PathBuf,
     stream: Stream,
+    /// The last segment; none before the first, and after a failure.
     file: Option<Box<dyn DiskFile>>,
+    path: Option<PathBuf>,
+    /// Of the last segment: what is known to be durable.
     length: u64,
     day: i32,
     /// For new envelopes.
     pub algorithm: Algorithm,
     pub head: Head,
+    /// Whether an append failed, so that [`ChainEnd::recover`] comes before the next.
+    pub broken: bool,
 }
 
 impl ChainEnd {
@@ -188,8 +203,19 @@ impl ChainEnd {
         let folder = journal.join(stream.folder());
         disk.make_folder(&folder).map_err(|e| io_error("make", &folder, e))?;
         let segments = list(&*disk, &folder).map_err(|e| io_error("list", &folder, e))?;
-        let mut end =
-            Self { disk, folder, stream, file: None, length: 0, day: i32::MIN, algorithm, head: Head::genesis() };
+        let mut end = Self {
+            disk,
+            journal: journal.to_path_buf(),
+            folder,
+            stream,
+            file: None,
+            path: None,
+            length: 0,
+            day: i32::MIN,
+            algorithm,
+            head: Head::genesis(),
+            broken: false,
+        };
         if let Some((_, path)) = segments.last() {
             end.open_last(path)?;
         }
@@ -202,7 +228,10 @@ impl ChainEnd {
     }
 
     fn open_last(&mut self, path: &Path) -> Result<(), OpenError> {
-        let file = self.disk.open_append(path).map_err(|e| io_error("open", path, e))?;
+        let mut file = self.disk.open_append(path).map_err(|e| io_error("open", path, e))?;
+        // An envelope that was never synced may be whole in the system's memory and not on the disk: after a failed
+        // sync it would stay so for ever. What the chain continues from is what the disk returns.
+        file.sync().and_then(|()| file.drop_cache()).map_err(|e| io_error("sync", path, e))?;
         let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
         let header = scan.header.ok_or_else(|| OpenError::Broken(scan.no_header(0)))?;
         self.head.next_seq = header.first_seq;
@@ -215,6 +244,7 @@ impl ChainEnd {
         self.length = found.offset;
         self.day = if self.head.received == Timestamp::MIN { i32::MIN } else { self.head.received.china_day() };
         self.file = Some(file);
+        self.path = Some(path.to_path_buf());
         Ok(())
     }
 
@@ -253,22 +283,53 @@ impl ChainEnd {
         Ok(length.saturating_sub(self.length))
     }
 
-    /// Appends the bytes of one envelope and makes them durable. The caller moves the head afterwards.
-    pub(crate) fn append(&mut self, bytes: &BytesMut, day: i32) -> io::Result<()> {
+    /// After a failed append: cuts what was in flight, because it is not known whether the disk has it although reads
+    /// may return it; reads back what is known to be durable; and leaves that file for good, so that the next append
+    /// begins a new segment. May be called again when it fails.
+    pub(crate) fn recover(&mut self) -> Result<(), OpenError> {
+        self.file = None;
+        if let Some(path) = &self.path {
+            let failed = |e| io_error("cut what was in flight from", path, e);
+            let mut file = self.disk.open_append(path).map_err(failed)?;
+            if file.len().map_err(failed)? > self.length {
+                file.truncate(self.length).map_err(failed)?;
+            }
+        }
+        let found = Self::open(self.disk.clone(), &self.journal, self.stream, self.algorithm)?;
+        if found.head != self.head {
+            return Err(OpenError::Broken(Broken {
+                file: self.path.as_ref().unwrap_or(&self.folder).display().to_string(),
+                offset: self.length,
+                seq: self.head.next_seq - 1,
+                record: None,
+                reason: format!("after a failure the disk returns a chain that ends with {}", found.head.next_seq - 1),
+            }));
+        }
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Appends the bytes of one envelope and makes them durable. The caller moves the head afterwards, or recovers.
+    pub(crate) fn append(&mut self, bytes: &BytesMut, day: i32) -> Result<(), Unwritten> {
+        let outcome = self.write(bytes, day);
+        self.broken = outcome.is_err();
+        outcome
+    }
+
+    fn write(&mut self, bytes: &BytesMut, day: i32) -> Result<(), Unwritten> {
         let other_algorithm = self.head.algorithm.is_some_and(|algorithm| algorithm != self.algorithm);
-        if self.file.is_none()
-            || self.length >= SEGMENT_BYTES_MAX
-            || (day != self.day && self.length > 0)
-            || other_algorithm
-        {
-            self.rotate()?;
+        let other_day = day != self.day && self.length > 0;
+        if self.file.is_none() || self.length >= SEGMENT_BYTES_MAX || other_day || other_algorithm {
+            self.rotate().map_err(Unwritten::Refused)?;
+        }
+        let file = self.file.as_mut().ok_or_else(|| Unwritten::Refused(io::Error::other("no segment")))?;
+        file.append(bytes).map_err(Unwritten::Refused)?;
+        if !crate::sabotage::is_active("skip-fsync") {
+            file.sync().map_err(Unwritten::Unsynced)?;
         }
         self.day = day;
-        self.head.algorithm = Some(self.algorithm);
-        let file = self.file.as_mut().ok_or_else(|| io::Error::other("no segment"))?;
-        file.append(bytes)?;
         self.length += bytes.len() as u64;
-        if crate::sabotage::is_active("skip-fsync") { Ok(()) } else { file.sync() }
+        Ok(())
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -279,7 +340,9 @@ impl ChainEnd {
             writer: self.head.writer,
         };
         let path = self.folder.join(file_name(self.head.next_seq));
+        // A file of this name holds no envelope: it was begun by somebody who failed before the first.
         self.file = Some(self.disk.create(&path, &header.encode())?);
+        self.path = Some(path);
         self.length = SEGMENT_HEADER as u64;
         Ok(())
     }

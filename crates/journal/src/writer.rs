@@ -5,7 +5,6 @@
 //! could be lost), makes it durable, and only then tells the landings. While it waits for the disk the next batch
 //! gathers.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -15,19 +14,25 @@ use bytes::{Bytes, BytesMut};
 use model::{ControlRecord, Position};
 use parking_lot::Mutex;
 
-use crate::commit::{ChainWriter, Committer};
+use crate::commit::{ChainWriter, Committer, new_writer};
 use crate::landing::{AppendError, Landing, Refused, Submission, Ticket};
-use crate::options::Options;
+use crate::options::{Options, State};
 use crate::queue::{NotTaken, Queue};
+use crate::received::Received;
 use crate::record::{Batch, Record};
 use crate::segment::{Broken, ChainEnd, OpenError, Stream};
+use crate::space::Space;
 use crate::{change_codec, reader};
 
 /// The sequence of the last durable frame envelope.
 #[derive(Clone, Debug, Default)]
-pub struct Watermark(pub(crate) Arc<AtomicU64>);
+pub struct Watermark(Arc<AtomicU64>);
 
 impl Watermark {
+    pub(crate) fn set(&self, seq: u64) {
+        self.0.store(seq, Ordering::Release);
+    }
+
     /// It, now.
     #[must_use]
     pub fn committed(&self) -> u64 {
@@ -85,9 +90,7 @@ impl Journal {
         let queue = Arc::new(Queue::new(options.queue_bytes_max as usize));
         let watermark = Watermark(Arc::new(AtomicU64::new(recovered.position.seq)));
         let (feed, batches) = sync_channel(options.feed_depth);
-        let mut writer = [0; 16];
-        getrandom::fill(&mut writer)
-            .map_err(|e| crate::segment::io_error("name a writer for", &options.folder, io::Error::other(e)))?;
+        let writer = new_writer()?;
         let mut committer = Committer {
             queue: queue.clone(),
             watermark: watermark.clone(),
@@ -96,6 +99,10 @@ impl Journal {
             control: ChainWriter { end: control, writer, writer_seq: 0 },
             pending,
             last_tick: None,
+            received: Received::default(),
+            space: Space::default(),
+            trouble: None,
+            told: State::Working,
             buffer: BytesMut::new(),
             options,
         };
@@ -117,10 +124,7 @@ impl Journal {
         match self.queue.push(submission) {
             Ok(()) => Ok(()),
             Err(NotTaken::Full(submission)) => Err(Refused::Full(submission.withdraw())),
-            Err(NotTaken::Failed(submission, error)) => {
-                submission.withdraw();
-                Err(Refused::Failed(error))
-            }
+            Err(NotTaken::Failed(error)) => Err(Refused::Failed(error)),
         }
     }
 
@@ -170,7 +174,7 @@ impl Journal {
             submission = match self.queue.push(submission) {
                 Ok(()) => return Ok(ticket),
                 Err(NotTaken::Full(back)) => back,
-                Err(NotTaken::Failed(_, error)) => return Err(error),
+                Err(NotTaken::Failed(error)) => return Err(error),
             };
             self.queue.room().await;
         }
