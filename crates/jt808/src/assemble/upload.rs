@@ -100,8 +100,9 @@ impl<T> OpenUpload<T> {
         })
     }
 
-    /// Whether the part with the highest number is there.
-    pub(super) fn has_last(&self) -> bool {
+    /// Whether the part with the highest number is there: then what lacks was lost, or overtaken.
+    #[must_use]
+    pub fn has_last(&self) -> bool {
         let last = self.base() + (self.key.total - 1);
         self.parts.last().is_some_and(|part| part.number >= last)
     }

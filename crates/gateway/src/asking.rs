@@ -1,0 +1,151 @@
+//! When a terminal is asked for missing packets (0x8003 补传分包请求), and for which. Pure: time is an argument. It keeps
+//! the packet numbers alone; the bytes lie in the journal, and putting messages together is the pipeline's business.
+
+use jt808::{Assembler, AssemblyLimits, Frame, Missing, OpenUpload, UploadKey};
+
+/// How often one upload is asked for.
+const ASKS_MAX: u8 = 3;
+/// How long nothing of an upload may come before it is asked for, and asked for again, us.
+const QUIET_US: i64 = 5_000_000;
+/// What one terminal's uploads may take here: 1,000 packets and more.
+const LIMITS: AssemblyLimits =
+    AssemblyLimits { bytes_max: 96 * 1024, open_max: 4, completed_parts_max: 256, age_us: 300_000_000 };
+
+#[derive(Debug)]
+struct Asked {
+    key: UploadKey,
+    times: u8,
+    last_us: i64,
+}
+
+/// The uploads of one terminal on one connection.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    parts: Assembler<()>,
+    /// No more than there are open uploads.
+    asked: Vec<Asked>,
+}
+
+impl Asking {
+    pub(crate) fn new() -> Self {
+        Self { parts: Assembler::new(LIMITS), asked: Vec::new() }
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.parts.bytes() + self.parts.completed().iter().map(|done| 8 * done.digests.len()).sum::<usize>()
+    }
+
+    /// Takes note of a part.
+    pub(crate) fn note(&mut self, frame: &Frame<'_>, now_us: i64) {
+        let number_only = Frame { body: &[], ..*frame };
+        // What is given up was not completed in time: nothing is asked for any more.
+        let _ = self.parts.feed(&number_only, (), now_us, |_| {});
+        self.forget_closed();
+    }
+
+    /// When there is something to ask for, us; `None` when nothing is missing.
+    pub(crate) fn due_us(&self) -> Option<i64> {
+        self.parts.open().iter().filter_map(|upload| self.due_of(upload)).min()
+    }
+
+    /// At once when the last part came; else, and each time after, when nothing came for a while.
+    fn due_of(&self, upload: &OpenUpload<()>) -> Option<i64> {
+        match self.asked.iter().find(|asked| asked.key == upload.key) {
+            None if upload.has_last() => Some(upload.touched_us),
+            None => Some(upload.touched_us.saturating_add(QUIET_US)),
+            Some(asked) if asked.times >= ASKS_MAX => None,
+            Some(asked) => Some(asked.last_us.max(upload.touched_us).saturating_add(QUIET_US)),
+        }
+    }
+
+    /// What to ask for now; it counts as asked.
+    pub(crate) fn ask(&mut self, now_us: i64) -> Vec<Missing> {
+        self.parts.expire(now_us, |_| {});
+        self.forget_closed();
+        let due = |missing: &Missing| {
+            let open = self.parts.open().iter().find(|upload| upload.key == missing.key);
+            open.and_then(|upload| self.due_of(upload)).is_some_and(|due_us| due_us <= now_us)
+        };
+        let missing: Vec<_> = self.parts.missing(QUIET_US, now_us).filter(due).collect();
+        for Missing { key, .. } in &missing {
+            match self.asked.iter_mut().find(|asked| asked.key == *key) {
+                Some(asked) => (asked.times, asked.last_us) = (asked.times + 1, now_us),
+                None => self.asked.push(Asked { key: *key, times: 1, last_us: now_us }),
+            }
+        }
+        missing
+    }
+
+    /// Whether it is of no more use.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.parts.is_idle()
+    }
+
+    fn forget_closed(&mut self) {
+        let open = self.parts.open();
+        self.asked.retain(|asked| open.iter().any(|upload| upload.key == asked.key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jt808::{Edition, Header, MISSING_MAX, Oddities, Packet, Phone};
+
+    const SECOND_US: i64 = 1_000_000;
+
+    /// Notes these numbers of an upload of so many, at so many seconds.
+    fn note(asking: &mut Asking, total: u16, numbers: impl IntoIterator<Item = u16>, at_s: i64) {
+        let phone = Phone::from_digits("13912345678", Edition::V2013).expect("digits");
+        for number in numbers {
+            let mut header = Header::new(0x0704, Edition::V2013, phone, 100 + number);
+            header.packet = Some(Packet { total, number });
+            let frame = Frame { header, body: &[7; 900], check_ok: true, oddities: Oddities::NONE };
+            asking.note(&frame, at_s * SECOND_US);
+        }
+    }
+
+    fn ask(asking: &mut Asking, at_s: i64) -> Vec<(u16, Vec<u16>)> {
+        asking.ask(at_s * SECOND_US).into_iter().map(|missing| (missing.first_serial, missing.numbers)).collect()
+    }
+
+    #[test]
+    fn asks_three_times_and_no_more() {
+        let mut asking = Asking::new();
+        note(&mut asking, 4, [1, 4], 10);
+        assert_eq!(asking.due_us(), Some(10 * SECOND_US), "the last part came");
+        let wanted = [(101, vec![2, 3])];
+        assert_eq!(ask(&mut asking, 10), wanted);
+        assert_eq!(ask(&mut asking, 14), []);
+        assert_eq!(ask(&mut asking, 15), wanted);
+        note(&mut asking, 4, [2], 17);
+        assert_eq!(asking.due_us(), Some(22 * SECOND_US), "something came: it may still go on");
+        assert_eq!(ask(&mut asking, 22), [(101, vec![3])]);
+        assert_eq!((asking.due_us(), ask(&mut asking, 200)), (None, vec![]));
+        note(&mut asking, 4, [3], 201);
+        assert!(asking.asked.is_empty() && asking.parts.open().is_empty());
+        assert_eq!(ask(&mut asking, 501), []);
+        assert!(asking.is_idle() && asking.bytes() == 0);
+    }
+
+    #[test]
+    fn silence_shows_that_the_end_is_missing() {
+        let mut asking = Asking::new();
+        note(&mut asking, 4, [1, 2], 0);
+        assert_eq!(ask(&mut asking, 4), []);
+        assert_eq!(asking.due_us(), Some(5 * SECOND_US));
+        assert_eq!(ask(&mut asking, 5), [(101, vec![3, 4])]);
+    }
+
+    #[test]
+    fn it_is_bounded_and_a_repeated_upload_is_not_asked_for() {
+        let mut asking = Asking::new();
+        note(&mut asking, 1_200, (1..=1_200).filter(|number| number % 3 != 0), 0);
+        assert!(asking.bytes() < 96 * 1_024);
+        assert_eq!(ask(&mut asking, 5)[0].1.len(), MISSING_MAX);
+        let mut asking = Asking::new();
+        note(&mut asking, 3, [1, 2, 3, 3, 1], 0);
+        assert_eq!((asking.due_us(), ask(&mut asking, 60)), (None, vec![]));
+    }
+}
