@@ -16,7 +16,11 @@ use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc;
 
+use crate::clock::Clock;
 use crate::error::FleetError;
+use crate::identity::Identity;
+use crate::outbox::Kept;
+use crate::terminal::Delivered;
 
 /// Lines that may wait for the writer; a full queue holds the trucks back.
 const QUEUE: usize = 4_096;
@@ -42,6 +46,28 @@ pub struct LedgerLine {
     pub acked_at: Option<String>,
     /// Which message carried it: `0x0200` or `0x0704`.
     pub via: Option<String>,
+}
+
+impl LedgerLine {
+    /// What was acknowledged at that microsecond of the run.
+    pub(crate) fn acked(identity: &Identity, clock: &Clock, delivered: Delivered, acked_us: u64) -> Self {
+        let kept = Kept { fix: delivered.fix, sending: Some(delivered.sending) };
+        Self { acked_at: Some(instant(clock.unix_us(acked_us))), ..Self::kept(identity, clock, kept) }
+    }
+
+    /// What was not acknowledged until the end.
+    pub(crate) fn kept(identity: &Identity, clock: &Clock, Kept { fix, sending }: Kept) -> Self {
+        Self {
+            phone: identity.phone.to_string(),
+            time: second(fix.time_s),
+            lat_e6: fix.lat_e6,
+            lon_e6: fix.lon_e6,
+            serial: sending.map(|sending| sending.serial),
+            sent_at: sending.map(|sending| instant(clock.unix_us(sending.at_us))),
+            acked_at: None,
+            via: sending.map(|sending| format!("0x{:04x}", sending.via)),
+        }
+    }
 }
 
 /// A ledger read back.
@@ -121,14 +147,14 @@ async fn write(file: File, mut lines: mpsc::Receiver<LedgerLine>) -> io::Result<
 }
 
 /// An instant, RFC 3339, GMT+8, milliseconds.
-pub(crate) fn instant(unix_us: u64) -> String {
+fn instant(unix_us: u64) -> String {
     let whole = second((unix_us / 1_000_000) as i64);
     let (date, zone) = whole.split_at_checked(19).unwrap_or((&whole, ""));
     format!("{date}.{:03}{zone}", unix_us / 1_000 % 1_000)
 }
 
 /// A second, RFC 3339, GMT+8.
-pub(crate) fn second(unix_s: i64) -> String {
+fn second(unix_s: i64) -> String {
     BcdTime::from_utc_s(unix_s).map(BcdTime::to_rfc3339).unwrap_or_default()
 }
 

@@ -1,8 +1,10 @@
 //! Simulated trucks for demonstration, load and crash tests: they drive an illustrative road network, speak JT/T 808 over
-//! TCP, keep every position until it is acknowledged, and enter in a ledger what was acknowledged. Not a client library:
+//! TCP or UDP, keep every position until it is acknowledged, and enter in a ledger what was acknowledged. Not a client library:
 //! it knows of the server what a terminal knows, the wire.
 //!
 //! * [`run`], [`run_with`]: trucks that report at an interval, with [`Options`]; [`simulate`] shows their progress.
+//! * [`run_forwarder`]: many trucks over one connection, as a forwarding platform has them.
+//! * [`run_hostile`]: clients that nobody wants.
 //! * [`Ledger::read`]: what was acknowledged, to be held against the tracks that the server gives back.
 //! * [`Truck`], [`Fix`], [`Identity`]: the same trucks without a socket, for tests and benches of others.
 //! * [`DEMO_ZONES`]: zones that these trucks cross at times.
@@ -11,9 +13,11 @@
 
 mod clock;
 mod error;
+mod forwarder;
 mod geo;
 mod gnss;
 mod histogram;
+mod hostile;
 mod identity;
 mod ledger;
 mod link;
@@ -21,7 +25,6 @@ mod options;
 mod outbox;
 mod path;
 mod progress;
-mod raw;
 mod report;
 mod roads;
 mod run;
@@ -30,6 +33,7 @@ mod seed;
 mod stats;
 mod terminal;
 mod truck;
+mod upload;
 mod vehicle;
 mod wire;
 
@@ -38,13 +42,14 @@ mod wire;
 pub const DEMO_ZONES: &str = include_str!("../../../config/demo/zones.geojson");
 
 pub use error::FleetError;
+pub use forwarder::run_forwarder;
 pub use geo::Point;
 pub use gnss::Fix;
+pub use hostile::{Hostile, HostileOptions, HostileStats, run_hostile};
 pub use identity::{Identity, SEEDS_APART, VEHICLES_MAX};
 pub use ledger::{Ledger, LedgerLine};
-pub use options::{Editions, Manners, Options};
+pub use options::{Editions, Late, Manners, Options, Transport};
 pub use progress::{simulate, watch};
-pub use raw::{RawOptions, run_raw};
 pub use report::{Refusal, Report};
 pub use roads::Network;
 pub use run::{run, run_with};

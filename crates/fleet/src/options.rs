@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jt808::Edition;
+use jt808::{Edition, MAX_BODY};
 
 use crate::error::FleetError;
 use crate::identity::VEHICLES_MAX;
@@ -41,6 +41,48 @@ impl Editions {
     }
 }
 
+/// How fixes go that were stored. A terminal of 2011 knows single reports only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// Each as a late 0x0200.
+    Singles,
+    /// As many as fit a frame, in 0x0704 type 1 (盲区补报).
+    Batches,
+    /// In 0x0704 that is cut into parts (分包), each of which is answered.
+    Parts {
+        /// Bytes of a part's body, 64 to 1,023.
+        bytes: usize,
+        /// Parts of a message at most.
+        max: usize,
+    },
+}
+
+impl Late {
+    /// Bytes of the longest body; `None` when there is but one report in it.
+    pub(crate) fn body_bytes(self) -> Option<usize> {
+        match self {
+            Self::Singles => None,
+            Self::Batches => Some(MAX_BODY),
+            Self::Parts { bytes, max } => Some(bytes * max),
+        }
+    }
+
+    /// Bytes at which a body is cut.
+    pub(crate) fn part_bytes(self) -> usize {
+        if let Self::Parts { bytes, .. } = self { bytes } else { MAX_BODY }
+    }
+}
+
+/// What carries the frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// A connection.
+    #[default]
+    Tcp,
+    /// Datagrams of whole frames; a terminal is known by its phone and its address.
+    Udp,
+}
+
 /// How a terminal behaves towards the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manners {
@@ -54,6 +96,14 @@ pub struct Manners {
     pub heartbeat: Duration,
     /// Fixes a terminal can keep until they are acknowledged; when full, new ones are counted as overflowed.
     pub store_max: usize,
+    /// How stored fixes go.
+    pub late: Late,
+    /// A message in parts that was interrupted goes on with the parts that are not acknowledged, with their serials, if
+    /// it began no longer ago; otherwise its fixes are sent anew. Shorter than platforms keep parts (five minutes).
+    pub resume_within: Duration,
+    /// Whether a refused report makes the terminal introduce itself again: where there is no connection to lose, this
+    /// is how it learns that the platform has forgotten it.
+    pub introduces_again: bool,
     /// The first pause before connecting again; it doubles up to thirty times itself.
     pub reconnect_pause: Duration,
     /// The first pause after a refused registration or authentication; it doubles up to sixteen times itself.
@@ -68,6 +118,9 @@ impl Default for Manners {
             retries: 3,
             heartbeat: Duration::from_secs(60),
             store_max: 20_000,
+            late: Late::Batches,
+            resume_within: Duration::from_secs(120),
+            introduces_again: false,
             reconnect_pause: Duration::from_millis(100),
             refused_pause: Duration::from_secs(4),
         }
@@ -94,6 +147,12 @@ pub struct Options {
     /// Virtual seconds a truck drives in one real second. Fix times stay real, so above 1 the distances between
     /// fixes imply speeds so many times the reported ones: lively to look at, implausible to judge.
     pub speedup: f64,
+    /// What carries the frames.
+    pub transport: Transport,
+    /// Positions of so long before the run lie in each truck's store when it begins.
+    pub backlog: Duration,
+    /// All trucks drop their connection and their code at once, so often, and register anew without a pause.
+    pub storm_every: Option<Duration>,
     /// Which editions are spoken.
     pub editions: Editions,
     /// How terminals behave.
@@ -126,6 +185,9 @@ impl Options {
             seed: 1,
             first_index: 0,
             speedup: 1.0,
+            transport: Transport::default(),
+            backlog: Duration::ZERO,
+            storm_every: None,
             editions: Editions::default(),
             manners: Manners::default(),
             dead_zones: false,
@@ -138,13 +200,28 @@ impl Options {
     }
 
     pub(crate) fn check(&self) -> Result<(), FleetError> {
-        let usage = |bad: bool, why: &str| if bad { Err(FleetError::Usage(why.to_owned())) } else { Ok(()) };
         usage(self.interval < Duration::from_secs(1), "the interval is below 1 s: fix times are whole seconds")?;
         usage(!(self.speedup > 0.0 && self.speedup <= 3_600.0), "the speedup lies outside 0..3600")?;
-        usage(self.manners.window == 0, "a window of 0 would never send")?;
-        usage(self.manners.store_max == 0, "a store for 0 fixes would keep nothing")?;
+        usage(self.storm_every.is_some_and(|every| every.is_zero()), "storms cannot be without a pause")?;
+        self.manners.check()?;
         usage(self.connect_rate == 0, "a connect rate of 0 would never connect")?;
         check_vehicles(self.first_index, self.vehicles)
+    }
+}
+
+fn usage(bad: bool, why: &str) -> Result<(), FleetError> {
+    if bad { Err(FleetError::Usage(why.to_owned())) } else { Ok(()) }
+}
+
+impl Manners {
+    pub(crate) fn check(&self) -> Result<(), FleetError> {
+        usage(self.window == 0, "a window of 0 would never send")?;
+        usage(self.store_max == 0, "a store for 0 fixes would keep nothing")?;
+        if let Late::Parts { bytes, max } = self.late {
+            usage(!(64..=MAX_BODY).contains(&bytes), "a part has 64 to 1023 bytes")?;
+            usage(!(1..=1_024).contains(&max), "a message has 1 to 1024 parts")?;
+        }
+        Ok(())
     }
 }
 
@@ -182,7 +259,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_before_anything_is_opened() {
-        let cases: [fn(&mut Options); 7] = [
+        let cases: [fn(&mut Options); 9] = [
+            |o| o.manners.late = Late::Parts { bytes: 1_024, max: 4 },
+            |o| o.storm_every = Some(Duration::ZERO),
             |o| o.interval = Duration::from_millis(999),
             |o| o.speedup = f64::NAN,
             |o| o.speedup = 0.0,

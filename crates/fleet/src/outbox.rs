@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use jt808::Edition;
 
 use crate::gnss::Fix;
+use crate::options::Late;
 use crate::wire::batch_fits;
 
 /// How a fix went out the last time.
@@ -72,17 +73,22 @@ impl Outbox {
 
     /// What to send next in one message: a live fix first, but a backlog gets every other turn. Empty when there is
     /// nothing.
-    pub(crate) fn next(&mut self, edition: Edition) -> Vec<Kept> {
+    pub(crate) fn next(&mut self, edition: Edition, late: Late) -> Vec<Kept> {
         let from_store = !self.stored.is_empty() && (self.live.is_empty() || self.stored_next);
         self.stored_next = !from_store;
         if !from_store {
-            return self.live.pop_front().map(Kept::from).into_iter().collect();
+            return self.next_live();
         }
-        let fits = match edition {
+        let fits = match (edition, late.body_bytes()) {
             // 0x0704 came with 2013: a 2011 terminal sends late 0x0200.
-            Edition::V2011 => 1,
-            edition => batch_fits(self.stored.iter().map(|kept| &kept.fix), edition),
+            (Edition::V2011, _) | (_, None) => 1,
+            (edition, Some(bytes)) => batch_fits(self.stored.iter().map(|kept| &kept.fix), edition, bytes).max(1),
         };
         self.stored.drain(..fits.min(self.stored.len())).collect()
+    }
+
+    /// A live fix, if there is one.
+    pub(crate) fn next_live(&mut self) -> Vec<Kept> {
+        self.live.pop_front().map(Kept::from).into_iter().collect()
     }
 }

@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Drop,
     Backoff,
     Phase,
+    Garbage,
 }
 
 /// The source of all draws of one vehicle.

@@ -4,10 +4,11 @@
 //! Invariant: a fix that was taken is in the outbox or pending until an acknowledgement with result 0 delivers it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use jt808::{
-    EncodeError, Frame, GeneralResponse, GeneralResult, Header, LocationQueryResponse, Message, RegisterResponse, Text,
-    encode,
+    EncodeError, Frame, GeneralResponse, GeneralResult, Header, LocationQueryResponse, Message, PacketRequest,
+    RegisterResponse, Text, encode,
 };
 
 use crate::gnss::Fix;
@@ -15,6 +16,7 @@ use crate::identity::Identity;
 use crate::options::Manners;
 use crate::outbox::{Kept, Outbox, Sending};
 use crate::stats::Stats;
+use crate::upload::Upload;
 use crate::wire::location_message;
 
 /// The longest code (鉴权码) that fits 0x0102 of 2019, whose length is a byte.
@@ -57,11 +59,19 @@ struct Pending {
     id: u16,
     serial: u16,
     fixes: Vec<Kept>,
-    frame: Box<[u8]>,
+    /// Which part of the upload it is, from 0.
+    part: Option<usize>,
+    frame: Arc<[u8]>,
     sent_us: u64,
     due_us: u64,
     timeout_us: u64,
     repeated: u32,
+}
+
+impl Pending {
+    fn new(id: u16, serial: u16, fixes: Vec<Kept>, frame: Arc<[u8]>) -> Self {
+        Self { id, serial, fixes, part: None, frame, sent_us: 0, due_us: 0, timeout_us: 0, repeated: 0 }
+    }
 }
 
 /// One terminal.
@@ -74,6 +84,10 @@ pub(crate) struct Terminal {
     serial: u16,
     outbox: Outbox,
     pending: VecDeque<Pending>,
+    /// The one message in parts that is not acknowledged yet.
+    upload: Option<Upload>,
+    /// The one before, whose parts the platform may still ask for.
+    uploaded: Option<Upload>,
     last: Option<Fix>,
     last_sent_us: u64,
     /// After a refused report: nothing new before this.
@@ -90,6 +104,8 @@ impl Terminal {
             serial: 0,
             outbox: Outbox::default(),
             pending: VecDeque::new(),
+            upload: None,
+            uploaded: None,
             last: None,
             last_sent_us: 0,
             hold_until_us: 0,
@@ -104,24 +120,17 @@ impl Terminal {
         self.phase == Phase::Online
     }
 
-    /// The serial that the next frame would have.
-    pub(crate) fn next_serial(&self) -> u16 {
-        self.serial
-    }
-
-    /// Goes on counting from another serial: someone else speaks on the same connection.
-    pub(crate) fn set_serial(&mut self, serial: u16) {
-        self.serial = serial;
-    }
-
     /// Fixes that are not acknowledged yet.
     pub(crate) fn kept_len(&self) -> usize {
-        self.outbox.len() + self.pending.iter().map(|frame| frame.fixes.len()).sum::<usize>()
+        let uploading = self.upload.as_ref().map_or(0, |upload| upload.fixes.len());
+        self.outbox.len() + uploading + self.pending.iter().map(|frame| frame.fixes.len()).sum::<usize>()
     }
 
     /// All that is not acknowledged yet, for the end of the ledger.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Kept> + '_ {
-        self.pending.iter().flat_map(|frame| frame.fixes.iter().copied()).chain(self.outbox.iter())
+        let uploading = self.upload.iter().flat_map(|upload| upload.fixes.iter());
+        let pending = self.pending.iter().flat_map(|frame| frame.fixes.iter());
+        uploading.chain(pending).copied().chain(self.outbox.iter())
     }
 
     /// The truck took a fix. A full store keeps what it has and counts what it cannot take.
@@ -137,9 +146,34 @@ impl Terminal {
         }
     }
 
+    /// A fix of the time before the run goes straight to the store.
+    pub(crate) fn take_backlog(&mut self, fix: Fix, stats: &Stats) {
+        stats.generated.add(1);
+        if self.kept_len() < self.manners.store_max {
+            self.outbox.store(fix);
+        } else {
+            stats.overflowed.add(1);
+        }
+    }
+
+    /// Forgets its authentication code, as after a reset to factory settings: it will register anew.
+    pub(crate) fn forget_code(&mut self) {
+        self.code = None;
+    }
+
+    /// A forwarding platform carries it: it may speak at once.
+    pub(crate) fn carried(&mut self, stats: &Stats) {
+        self.hold_until_us = 0;
+        self.phase = Phase::Online;
+        stats.online.add(1);
+    }
+
     /// A connection is there: a terminal without a code registers, one with a code authenticates.
     pub(crate) fn connected(&mut self, now_us: u64, fx: &mut Effects) {
         self.hold_until_us = 0;
+        if let Some(stale) = self.upload.take_if(|upload| !upload.may_resume(self.manners.resume_within, now_us)) {
+            self.outbox.put_back(stale.fixes);
+        }
         self.introduce(now_us, fx);
     }
 
@@ -160,6 +194,10 @@ impl Terminal {
         self.phase = Phase::Offline;
         self.outbox.store_all();
         self.outbox.put_back(self.pending.drain(..).flat_map(|frame| frame.fixes));
+        // Parts that were acknowledged stay so: only the others are sent again, with their serials.
+        if let Some(upload) = &mut self.upload {
+            upload.land();
+        }
     }
 
     /// Time has passed: repeats what is overdue, sends what may go.
@@ -196,19 +234,41 @@ impl Terminal {
     }
 
     fn reports_pending(&self) -> usize {
-        self.pending.iter().filter(|frame| !frame.fixes.is_empty()).count()
+        self.pending.iter().filter(|frame| !frame.fixes.is_empty() || frame.part.is_some()).count()
     }
 
     /// Whether there was anything to send.
     fn send_next(&mut self, now_us: u64, stats: &Stats, fx: &mut Effects) -> bool {
-        let fixes = self.outbox.next(self.identity.edition);
+        if self.send_part(now_us, fx) {
+            return true;
+        }
+        let fixes = match self.upload {
+            // One upload at a time; what is live goes on meanwhile.
+            Some(_) => self.outbox.next_live(),
+            None => self.outbox.next(self.identity.edition, self.manners.late),
+        };
         if fixes.is_empty() {
             return false;
         }
         stats.sent.add(fixes.len() as u64);
         stats.resent.add(fixes.iter().filter(|kept| kept.sending.is_some()).count() as u64);
         let message = location_message(fixes.iter().map(|kept| &kept.fix), self.identity.edition);
-        self.ask(&message, fixes, now_us, fx);
+        match Upload::cut(&self.identity, self.manners.late, &message, self.serial, now_us) {
+            None => self.ask(&message, fixes, now_us, fx),
+            Some(mut upload) => {
+                self.serial = self.serial.wrapping_add(upload.len() as u16);
+                upload.carry(fixes);
+                self.upload = Some(upload);
+                self.send_part(now_us, fx);
+            }
+        }
+        true
+    }
+
+    /// Sends the next part of the upload that waits; whether there was one.
+    fn send_part(&mut self, now_us: u64, fx: &mut Effects) -> bool {
+        let Some((part, serial, frame)) = self.upload.as_mut().and_then(Upload::take_off) else { return false };
+        self.expect_answer(Pending { part: Some(part), ..Pending::new(0x0704, serial, Vec::new(), frame) }, now_us, fx);
         true
     }
 
@@ -217,21 +277,16 @@ impl Terminal {
         let (id, serial) = (message.id(), self.serial);
         let mut frame = Vec::new();
         self.say(message, &mut frame).expect("our own messages fit their layouts");
-        fx.wire.extend_from_slice(&frame);
         for kept in &mut fixes {
             kept.sending = Some(Sending { serial, via: id, at_us: now_us });
         }
+        self.expect_answer(Pending::new(id, serial, fixes, frame.into()), now_us, fx);
+    }
+
+    fn expect_answer(&mut self, frame: Pending, now_us: u64, fx: &mut Effects) {
+        fx.wire.extend_from_slice(&frame.frame);
         let timeout_us = self.manners.answer_timeout.as_micros() as u64;
-        self.pending.push_back(Pending {
-            id,
-            serial,
-            fixes,
-            frame: frame.into_boxed_slice(),
-            sent_us: now_us,
-            due_us: now_us + timeout_us,
-            timeout_us,
-            repeated: 0,
-        });
+        self.pending.push_back(Pending { sent_us: now_us, due_us: now_us + timeout_us, timeout_us, ..frame });
         self.last_sent_us = now_us;
     }
 
@@ -276,11 +331,23 @@ impl Terminal {
                     self.say(&Message::LocationQueryResponse(here), &mut fx.wire).expect("a report fits");
                 }
             }
+            // The wanted parts are the answer.
+            Message::PacketRequest(wanted) => self.send_wanted(&wanted, stats, fx),
             // These are answers, and are not answered.
-            _ if matches!(frame.header.id, 0x8003 | 0x8004 | 0x8800) || frame.header.id < 0x8000 => {}
+            _ if matches!(frame.header.id, 0x8004 | 0x8800) || frame.header.id < 0x8000 => {}
             _ => self.answer(&frame.header, GeneralResult::Unsupported, fx),
         }
         Ok(())
+    }
+
+    /// Sends parts again that the platform misses (补传分包请求), unchanged.
+    fn send_wanted(&self, wanted: &PacketRequest, stats: &Stats, fx: &mut Effects) {
+        let mut uploads = [&self.upload, &self.uploaded].into_iter().flatten();
+        let Some(upload) = uploads.find(|one| one.first_serial() == wanted.first_serial) else { return };
+        for part in wanted.numbers.iter().filter_map(|number| upload.sent(*number)) {
+            fx.wire.extend_from_slice(part);
+            stats.resent.add(1);
+        }
     }
 
     fn take_pending(&mut self, id: u16, serial: u16) -> Option<Pending> {
@@ -331,19 +398,46 @@ impl Terminal {
             }
             (0x0200 | 0x0704, true) => {
                 stats.latency.record(now_us - frame.sent_us);
-                stats.acked.add(frame.fixes.len() as u64);
-                fx.delivered.extend(
-                    frame.fixes.iter().filter_map(|kept| Some(Delivered { fix: kept.fix, sending: kept.sending? })),
-                );
+                deliver(&frame.fixes, stats, fx);
+                self.part_acked(frame.part, stats, fx);
             }
             (0x0200 | 0x0704, false) => {
                 self.hold_until_us = now_us + self.manners.answer_timeout.as_micros() as u64;
                 self.outbox.put_back(frame.fixes);
+                self.part_refused(frame.part);
+                if self.manners.introduces_again {
+                    return Err(HangUp::Refused);
+                }
             }
             _ => {}
         }
         Ok(())
     }
+
+    /// The fixes of an upload are delivered when its last part is.
+    fn part_acked(&mut self, part: Option<usize>, stats: &Stats, fx: &mut Effects) {
+        let (Some(part), Some(upload)) = (part, &mut self.upload) else { return };
+        upload.acknowledge(part);
+        if upload.is_whole() {
+            deliver(&upload.fixes, stats, fx);
+            self.uploaded = self.upload.take();
+        }
+    }
+
+    /// One refused part is the message refused: it will be cut anew.
+    fn part_refused(&mut self, part: Option<usize>) {
+        if part.is_some()
+            && let Some(upload) = self.upload.take()
+        {
+            self.pending.retain(|frame| frame.part.is_none());
+            self.outbox.put_back(upload.fixes);
+        }
+    }
+}
+
+fn deliver(fixes: &[Kept], stats: &Stats, fx: &mut Effects) {
+    stats.acked.add(fixes.len() as u64);
+    fx.delivered.extend(fixes.iter().filter_map(|kept| Some(Delivered { fix: kept.fix, sending: kept.sending? })));
 }
 
 #[cfg(test)]

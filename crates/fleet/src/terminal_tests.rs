@@ -5,7 +5,7 @@ use std::time::Duration;
 use jt808::{BatchBodies, Deframer, LocationView, RegisterResult, answer_general, answer_register};
 
 use super::*;
-use crate::options::Editions;
+use crate::options::{Editions, Late};
 
 const SECOND: u64 = 1_000_000;
 
@@ -263,4 +263,96 @@ fn an_idle_terminal_beats_and_a_full_store_counts() {
     bench.answer(&sent[0].0, GeneralResult::Success).expect("goes on");
     (0..105).for_each(|second| bench.take(second));
     assert_eq!((bench.terminal.kept_len(), bench.stats.overflowed.get()), (100, 5));
+}
+
+/// A terminal of 2019 with forty stored fixes in parts of 300 bytes, and its parts as they leave.
+fn uploading(window: usize) -> (Bench, Vec<Sent>) {
+    let mut bench = Bench::new((0, 0, 1), window);
+    bench.terminal.manners.late = Late::Parts { bytes: 300, max: 10 };
+    (0..40).for_each(|second| bench.take(second));
+    bench.online();
+    let sent = bench.poll(SECOND).expect("sends");
+    (bench, sent)
+}
+
+fn numbers(sent: &[Sent]) -> Vec<(u16, u16)> {
+    sent.iter().filter_map(|(header, _)| Some((header.packet?.number, header.serial))).collect()
+}
+
+#[test]
+fn an_upload_counts_when_its_last_part_is_acknowledged() {
+    let (mut bench, sent) = uploading(64);
+    let total = sent[0].0.packet.expect("a part").total;
+    assert_eq!((sent.len(), total), (7, 7));
+    let serials: Vec<u16> = sent.iter().map(|(header, _)| header.serial).collect();
+    assert!(serials.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "{serials:?}");
+    for (header, _) in sent.iter().rev().take(6) {
+        bench.answer(header, GeneralResult::Success).expect("goes on");
+        assert_eq!((bench.delivered.len(), bench.terminal.kept_len()), (0, 40));
+    }
+    bench.answer(&sent[0].0, GeneralResult::Success).expect("goes on");
+    assert_eq!((bench.delivered.len(), bench.terminal.kept_len()), (40, 0));
+}
+
+#[test]
+fn after_a_lost_connection_only_open_parts_go_again_with_their_serials() {
+    let (mut bench, sent) = uploading(64);
+    for at in [0, 2, 3] {
+        bench.answer(&sent[at].0, GeneralResult::Success).expect("goes on");
+    }
+    bench.terminal.disconnected(&bench.stats);
+    assert_eq!(bench.terminal.kept_len(), 40);
+    bench.online();
+    let again = bench.poll(2 * SECOND).expect("sends");
+    let open: Vec<_> = [1, 4, 5, 6].map(|at| numbers(&sent)[at]).to_vec();
+    assert_eq!(numbers(&again), open);
+    for (header, _) in &again {
+        bench.answer(header, GeneralResult::Success).expect("goes on");
+    }
+    assert_eq!((bench.delivered.len(), bench.terminal.kept_len()), (40, 0));
+}
+
+#[test]
+fn an_upload_that_is_too_old_or_refused_is_sent_anew() {
+    let (mut bench, sent) = uploading(64);
+    bench.answer(&sent[0].0, GeneralResult::Success).expect("goes on");
+    bench.terminal.disconnected(&bench.stats);
+    bench.now_us = 1_000 * SECOND;
+    bench.online();
+    let again = bench.poll(1_000 * SECOND).expect("sends");
+    assert_eq!(again.len(), 7);
+    assert_ne!(numbers(&again)[1], numbers(&sent)[1], "new serials: another upload");
+    bench.answer(&again[3].0, GeneralResult::Failure).expect("goes on");
+    assert_eq!((bench.delivered.len(), bench.terminal.kept_len()), (0, 40));
+    let anew = bench.poll(1_010 * SECOND).expect("sends");
+    assert_eq!(anew.len(), 7);
+}
+
+#[test]
+fn wanted_parts_go_again_unchanged() {
+    let (mut bench, sent) = uploading(64);
+    let wanted = |first_serial, numbers: &[u16]| {
+        let mut wire = Vec::new();
+        let message = Message::PacketRequest(PacketRequest::new(first_serial, numbers.to_vec()));
+        encode(&Header { packet: None, ..sent[0].0 }, &message, &mut wire).expect("fits");
+        wire
+    };
+    let first_serial = sent[0].0.serial;
+    let again = bench.hear(&wanted(first_serial, &[2, 5, 9])).expect("goes on");
+    assert_eq!(numbers(&again), [numbers(&sent)[1], numbers(&sent)[4]], "part 9 never was");
+    assert!(bench.hear(&wanted(first_serial + 1, &[1])).expect("goes on").is_empty());
+    for (header, _) in &sent {
+        bench.answer(header, GeneralResult::Success).expect("goes on");
+    }
+    let late = bench.hear(&wanted(first_serial, &[1])).expect("goes on");
+    assert_eq!(numbers(&late), [numbers(&sent)[0]], "a platform may ask after its answers");
+}
+
+#[test]
+fn a_small_window_holds_for_parts_too() {
+    let (mut bench, sent) = uploading(2);
+    assert_eq!(sent.len(), 2);
+    assert!(bench.poll(SECOND).expect("waits").is_empty());
+    bench.answer(&sent[1].0, GeneralResult::Success).expect("goes on");
+    assert_eq!(numbers(&bench.poll(SECOND).expect("sends"))[0].0, 3);
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use crate::clock::Clock;
-use crate::ledger::{LedgerLine, LedgerSender, instant, second};
+use crate::ledger::{LedgerLine, LedgerSender};
 use crate::link::Link;
 use crate::options::Options;
 use crate::outbox::Kept;
@@ -17,7 +17,7 @@ use crate::roads::Network;
 use crate::schedule::{Coverage, Schedule};
 use crate::seed::Purpose;
 use crate::stats::Stats;
-use crate::terminal::{Delivered, Effects, HangUp, Terminal};
+use crate::terminal::{Effects, HangUp, Terminal};
 use crate::truck::Truck;
 
 /// One random drop in so many reports.
@@ -63,6 +63,10 @@ pub(crate) struct Vehicle {
     connected_before: bool,
     out_of_reach: bool,
     drop_due: bool,
+    /// When the next storm comes.
+    storm_us: Option<u64>,
+    /// The truck has driven what lies in its store before the run, so many seconds.
+    before_s: u64,
 }
 
 /// Why a round ended the connection.
@@ -83,6 +87,8 @@ impl Vehicle {
         let source = nth.checked_rem(context.sources.len()).and_then(|at| context.sources.get(at)).copied();
         Self {
             connect_after_us: schedule.next_us(),
+            storm_us: context.options.storm_every.map(|every| every.as_micros() as u64),
+            before_s: 0,
             context,
             truck,
             terminal,
@@ -98,8 +104,10 @@ impl Vehicle {
     }
 
     pub(crate) async fn run(mut self, mut stage: watch::Receiver<Stage>) {
+        self.fill_store();
         loop {
             let now_us = self.context.clock.now_us();
+            self.weather(now_us);
             let at = *stage.borrow_and_update();
             match at {
                 Stage::Driving => self.drive(now_us),
@@ -128,12 +136,41 @@ impl Vehicle {
         self.leave().await;
     }
 
+    /// Drives before the run, and keeps all that for the first connection.
+    fn fill_store(&mut self) {
+        let options = &self.context.options;
+        let (backlog_s, every_s) = (options.backlog.as_secs(), options.interval.as_secs().max(1));
+        let begin_s = self.context.clock.unix_s(self.schedule.next_us());
+        for second in (0..backlog_s).step_by(every_s as usize) {
+            self.truck.advance_to(Network::qujing(), second);
+            let fix = self.truck.fix((begin_s - backlog_s + second) as i64);
+            self.terminal.take_backlog(fix, &self.context.stats);
+        }
+        self.before_s = backlog_s;
+    }
+
+    /// A storm takes every connection at once; nobody waits before the next one.
+    fn weather(&mut self, now_us: u64) {
+        let (Some(at_us), Some(every)) = (self.storm_us, self.context.options.storm_every) else { return };
+        if now_us < at_us {
+            return;
+        }
+        let every_us = every.as_micros() as u64;
+        self.storm_us = Some(at_us + every_us * ((now_us - at_us) / every_us + 1));
+        if let Some(link) = self.link.take() {
+            link.reset();
+            self.terminal.disconnected(&self.context.stats);
+            self.terminal.forget_code();
+            self.connect_after_us = now_us;
+        }
+    }
+
     /// Takes every fix that is due; decides whether the radio reaches.
     fn drive(&mut self, now_us: u64) {
         let context = Arc::clone(&self.context);
         while self.schedule.next_us() <= now_us {
             let due_us = self.schedule.advance();
-            let virtual_s = (due_us as f64 / 1e6 * context.options.speedup) as u64;
+            let virtual_s = self.before_s + (due_us as f64 / 1e6 * context.options.speedup) as u64;
             self.truck.advance_to(Network::qujing(), virtual_s);
             let fix = self.truck.fix(context.clock.unix_s(due_us) as i64);
             self.out_of_reach = context.options.dead_zones && !context.coverage.reaches(&self.truck.motion());
@@ -171,7 +208,7 @@ impl Vehicle {
 
     async fn connect(&mut self) -> io::Result<Link> {
         let stats = &self.context.stats;
-        let opened = Link::open(self.context.to, self.source).await;
+        let opened = Link::open(self.context.to, self.source, self.context.options.transport).await;
         match opened {
             Ok(_) if self.connected_before => stats.reconnects.add(1),
             Ok(_) => self.connected_before = true,
@@ -218,7 +255,8 @@ impl Vehicle {
             let acked_us = self.context.clock.now_us();
             for delivered in fx.delivered {
                 // A ledger that cannot be written is the run's error, told at its end.
-                let _ = ledger.send(self.delivered_line(delivered, acked_us)).await;
+                let line = LedgerLine::acked(self.terminal.identity(), &self.context.clock, delivered, acked_us);
+                let _ = ledger.send(line).await;
             }
         }
         match self.link.as_mut() {
@@ -254,7 +292,7 @@ impl Vehicle {
             Stage::Driving => self.schedule.next_us(),
             Stage::Draining { until_us } => until_us,
         };
-        [reconnect, protocol].into_iter().flatten().fold(own, u64::min)
+        [reconnect, protocol, self.storm_us].into_iter().flatten().fold(own, u64::min)
     }
 
     /// The end: closes, and enters what was never acknowledged.
@@ -264,26 +302,8 @@ impl Vehicle {
         self.terminal.disconnected(&self.context.stats);
         if let Some(ledger) = &self.context.ledger {
             for one in kept {
-                let _ = ledger.send(self.line(one, None)).await;
+                let _ = ledger.send(LedgerLine::kept(self.terminal.identity(), &self.context.clock, one)).await;
             }
-        }
-    }
-
-    fn delivered_line(&self, delivered: Delivered, acked_us: u64) -> LedgerLine {
-        self.line(Kept { fix: delivered.fix, sending: Some(delivered.sending) }, Some(acked_us))
-    }
-
-    fn line(&self, Kept { fix, sending }: Kept, acked_us: Option<u64>) -> LedgerLine {
-        let clock = &self.context.clock;
-        LedgerLine {
-            phone: self.terminal.identity().phone.to_string(),
-            time: second(fix.time_s),
-            lat_e6: fix.lat_e6,
-            lon_e6: fix.lon_e6,
-            serial: sending.map(|sending| sending.serial),
-            sent_at: sending.map(|sending| instant(clock.unix_us(sending.at_us))),
-            acked_at: acked_us.map(|us| instant(clock.unix_us(us))),
-            via: sending.map(|sending| format!("0x{:04x}", sending.via)),
         }
     }
 }

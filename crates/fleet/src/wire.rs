@@ -1,7 +1,7 @@
 //! Fixes into messages of each edition. A fix has one body only, whichever message carries it and however often:
 //! the server tells a repetition by it.
 
-use jt808::{BatchKind, BatchLocation, BcdTime, Edition, ItemValue, LocationReport, MAX_BODY, Message};
+use jt808::{BatchKind, BatchLocation, BcdTime, Edition, ItemValue, LocationReport, Message};
 
 use crate::gnss::Fix;
 
@@ -48,10 +48,11 @@ impl Fix {
     }
 }
 
-/// How many of these fixes fit one 0x0704 of that edition.
-pub(crate) fn batch_fits<'a>(fixes: impl Iterator<Item = &'a Fix>, edition: Edition) -> usize {
-    let mut room = MAX_BODY - 3;
+/// How many of these fixes fit one 0x0704 of that edition with a body of so many bytes.
+pub(crate) fn batch_fits<'a>(fixes: impl Iterator<Item = &'a Fix>, edition: Edition, bytes: usize) -> usize {
+    let mut room = bytes.saturating_sub(3);
     fixes
+        .take(usize::from(u16::MAX))
         .take_while(|fix| {
             let left = room.checked_sub(2 + fix.body_len(edition));
             room = left.unwrap_or(0);
@@ -74,7 +75,7 @@ pub(crate) fn location_message<'a>(fixes: impl ExactSizeIterator<Item = &'a Fix>
 
 #[cfg(test)]
 mod tests {
-    use jt808::{Header, Phone, encode};
+    use jt808::{Header, MAX_BODY, Phone, encode};
 
     use super::*;
 
@@ -111,7 +112,7 @@ mod tests {
     fn a_full_batch_fits_a_frame_and_one_more_would_not() {
         let fixes: Vec<_> = (0..100).map(fix).collect();
         let edition = Edition::V2013;
-        let count = batch_fits(fixes.iter(), edition);
+        let count = batch_fits(fixes.iter(), edition, MAX_BODY);
         assert!((15..30).contains(&count), "{count}");
         let header = Header::new(0, edition, Phone::from_digits("13900000001", edition).expect("a phone"), 1);
         let message = |n: usize| location_message(fixes.iter().take(n), edition);

@@ -8,7 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{FleetError, Ledger, LedgerLine, Options, RawOptions, Report, Snapshot, Stats};
+use fleet::{
+    Editions, FleetError, Hostile, HostileOptions, HostileStats, Late, Ledger, LedgerLine, Options, Report, Snapshot,
+    Stats, Transport,
+};
 use jt808::GeneralResult;
 use platform::{Deed, Platform, Position, Script};
 
@@ -150,13 +153,92 @@ async fn a_run_ends_by_its_duration_or_by_shutdown() {
 }
 
 #[tokio::test]
-async fn raw_load_counts_what_is_acknowledged_and_survives_drops() {
-    let platform = Platform::start(0, |nth| if nth == 500 { Deed::Drop } else { Deed::Ack }).await;
-    let raw = RawOptions::new(platform.address.to_string(), 4, 16);
-    let stats = Arc::new(Stats::default());
-    let enough = until(Arc::clone(&stats), |now| now.reconnects >= 4 && now.acked >= 4_000);
-    let report = fleet::run_raw(raw, stats, enough).await.expect("runs");
-    assert_eq!((report.lost, report.refused), (0, 0), "{report}");
-    assert_eq!(report.reconnects, 4, "{report}");
-    assert_eq!(report.acked, platform.seen().acked.len() as u64);
+async fn a_backlog_in_parts_is_whole_whatever_happens_to_its_parts() {
+    // Every deed hits parts too: with 128 bytes a part, a batch of a backlog has many.
+    let scripts: [Script; 3] = [
+        |_| Deed::Ack,
+        |nth| if nth % 7 == 3 { Deed::AckAndDrop } else { Deed::Ack },
+        |nth| if nth % 11 == 5 { Deed::Drop } else { Deed::Ack },
+    ];
+    for script in scripts {
+        let folder = tempfile::tempdir().expect("a folder");
+        let platform = Platform::start(0, script).await;
+        let mut options = options(&platform, 3);
+        options.backlog = Duration::from_secs(120);
+        options.editions = Editions { v2011: 0, v2013: 1, v2019: 1 };
+        options.manners.late = Late::Parts { bytes: 128, max: 20 };
+        let (report, ledger) = run(options, folder.path()).await;
+        let acked = reconcile(&platform, &report, &ledger);
+        assert_eq!(report.lost, 0, "{report}");
+        assert!(acked.len() >= 3 * 120 && platform.seen().parts > 60, "{report}");
+    }
+}
+
+#[tokio::test]
+async fn datagrams_carry_a_fleet_as_a_connection_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Platform::start(0, |nth| if nth % 5 == 1 { Deed::Silent } else { Deed::Ack }).await;
+    let mut options = options(&platform, 4);
+    options.transport = Transport::Udp;
+    let (report, ledger) = run(options, folder.path()).await;
+    reconcile(&platform, &report, &ledger);
+    assert_eq!((report.lost, platform.seen().connections), (0, 0), "{report}");
+    assert!(report.resent > 0, "silence makes a terminal repeat: {report}");
+}
+
+#[tokio::test]
+async fn a_storm_takes_all_connections_and_codes_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Platform::start(0, |_| Deed::Ack).await;
+    let mut options = options(&platform, 5);
+    options.storm_every = Some(Duration::from_millis(900));
+    let (report, ledger) = run(options, folder.path()).await;
+    reconcile(&platform, &report, &ledger);
+    assert_eq!(report.lost, 0, "{report}");
+    assert!(report.reconnects >= 5 && platform.seen().registrations >= 10, "{report}");
+}
+
+#[tokio::test]
+async fn a_forwarder_speaks_for_many_over_one_connection_in_single_reports() {
+    for (code, script) in
+        [(None, (|nth| if nth == 2 { Deed::Drop } else { Deed::Ack }) as Script), (Some("secret"), |_| Deed::Ack)]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let platform = Platform::start(0, script).await;
+        let mut options = options(&platform, 6);
+        let path = folder.path().join("ledger.jsonl");
+        options.ledger = Some(path.clone());
+        let stats = Arc::new(Stats::default());
+        let enough = until(Arc::clone(&stats), |now| now.generated >= 24);
+        let report = fleet::run_forwarder(options, code.map(str::to_owned), stats, enough).await.expect("runs");
+        let acked = reconcile(&platform, &report, &Ledger::read(path).expect("reads"));
+        assert_eq!((report.lost, platform.seen().registrations), (0, 0), "{report}");
+        let phones: BTreeSet<_> = acked.into_iter().map(|(phone, ..)| phone).collect();
+        assert_eq!(phones.len(), 6);
+        assert!(platform.seen().arrived.iter().all(|(id, _)| *id == 0x0200));
+        assert!(platform.seen().connections <= 7, "one connection, and again after each drop");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_that_nobody_wants_comes_and_comes_again() {
+    let platform = Platform::start(0, |_| Deed::Ack).await;
+    let options = HostileOptions {
+        to: platform.address.to_string(),
+        clients: 10,
+        kinds: vec![Hostile::NeverReads, Hostile::HalfOpen, Hostile::Drips],
+        seed: 9,
+        first_index: 0,
+        connect_rate: 1_000,
+        source_addresses: Vec::new(),
+    };
+    let stats = Arc::new(HostileStats::default());
+    let watched = Arc::clone(&stats);
+    let enough = async {
+        while watched.bytes() < 1_000 || watched.opened() < 10 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    fleet::run_hostile(options, Arc::clone(&stats), enough).await.expect("bothers");
+    assert_eq!((stats.opened(), stats.closed()), (10, 0));
 }

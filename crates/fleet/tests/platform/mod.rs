@@ -1,4 +1,4 @@
-//! A platform for tests: takes terminals over TCP, answers as it is told to, remembers what it acknowledged.
+//! A platform for tests: takes terminals over TCP and UDP, answers as it is told to, remembers what it acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use jt808::{
     BatchBodies, Deframer, Frame, GeneralResult, LocationView, RegisterResult, answer_general, answer_register,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 /// What the platform does with the `n`-th location frame (from 0) that a terminal has sent, over all its connections.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,10 @@ pub(crate) struct Seen {
     pub(crate) acked: BTreeSet<Position>,
     pub(crate) registrations: u32,
     pub(crate) connections: u32,
+    /// Parts of messages (分包) that came, repeated ones counted.
+    pub(crate) parts: u32,
+    /// Bodies of parts by phone, serial of the first part, and number.
+    open: BTreeMap<(String, u16), BTreeMap<u16, Vec<u8>>>,
     frames: BTreeMap<String, usize>,
 }
 
@@ -59,12 +63,15 @@ impl Platform {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let rules = Arc::new(Rules { refuse_registrations, deed });
         let shared = Arc::clone(&seen);
+        let (udp_seen, udp_rules) = (Arc::clone(&seen), Arc::clone(&rules));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 lock(&shared).connections += 1;
                 tokio::spawn(serve(stream, Arc::clone(&shared), Arc::clone(&rules)));
             }
         });
+        let datagrams = UdpSocket::bind(address).await.expect("the same port");
+        tokio::spawn(serve_datagrams(datagrams, udp_seen, udp_rules));
         Self { address, seen }
     }
 
@@ -98,10 +105,35 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>, rules: Arc<Rules>)
     }
 }
 
+/// Each datagram is answered to its source; there is nothing to close.
+async fn serve_datagrams(socket: UdpSocket, seen: Arc<Mutex<Seen>>, rules: Arc<Rules>) {
+    let mut buffer = [0; 4_096];
+    while let Ok((count, from)) = socket.recv_from(&mut buffer).await {
+        let mut out = Vec::new();
+        let pushed = Deframer::new().push(&buffer[..count], |piece| {
+            answer(&piece.frame, &mut lock(&seen), &rules, &mut out);
+        });
+        pushed.expect("a datagram has whole frames");
+        // A terminal that has ended hears nothing.
+        let _ = socket.send_to(&out, from).await;
+    }
+}
+
+/// Keeps a part; the body when all parts are there.
+fn assemble(frame: &Frame<'_>, seen: &mut Seen) -> Option<Vec<u8>> {
+    let Some(packet) = frame.header.packet else { return Some(frame.body.to_vec()) };
+    let key = (frame.header.phone.canonical_digits(), frame.header.serial.wrapping_sub(packet.number - 1));
+    seen.parts += 1;
+    let parts = seen.open.entry(key.clone()).or_default();
+    parts.insert(packet.number, frame.body.to_vec());
+    (parts.len() == usize::from(packet.total))
+        .then(|| seen.open.remove(&key).into_iter().flatten().flat_map(|(_, b)| b).collect())
+}
+
 /// Whether the connection stays open.
 fn answer(frame: &Frame<'_>, seen: &mut Seen, rules: &Rules, out: &mut Vec<u8>) -> bool {
     let header = &frame.header;
-    let positions: Vec<Position> = match header.id {
+    match header.id {
         0x0100 => {
             seen.registrations += 1;
             let known = seen.registrations > rules.refuse_registrations;
@@ -109,19 +141,22 @@ fn answer(frame: &Frame<'_>, seen: &mut Seen, rules: &Rules, out: &mut Vec<u8>) 
             answer_register(out, header, 0, result, "code").expect("fits");
             return true;
         }
-        0x0200 => LocationView::new(frame.body).map(|view| position(frame, view)).into_iter().collect(),
-        0x0704 => BatchBodies::new(frame.body).map(|view| position(frame, view)).collect(),
+        0x0200 | 0x0704 => {}
         _ => {
             answer_general(out, header, 0, GeneralResult::Success);
             return true;
         }
-    };
-    assert!(!positions.is_empty(), "a report without a position");
-    seen.arrived.extend(positions.iter().map(|one| (header.id, one.clone())));
+    }
     let nth = seen.frames.entry(header.phone.canonical_digits()).or_default();
     *nth += 1;
-    match (rules.deed)(*nth - 1) {
-        deed @ (Deed::Ack | Deed::AckAndDrop) => {
+    let deed = (rules.deed)(*nth - 1);
+    let positions = match deed {
+        Deed::Drop | Deed::Refuse(_) => Vec::new(),
+        _ => assemble(frame, seen).map_or(Vec::new(), |body| positions(frame, &body)),
+    };
+    seen.arrived.extend(positions.iter().map(|one| (header.id, one.clone())));
+    match deed {
+        Deed::Ack | Deed::AckAndDrop => {
             answer_general(out, header, 0, GeneralResult::Success);
             seen.acked.extend(positions);
             matches!(deed, Deed::Ack)
@@ -133,6 +168,15 @@ fn answer(frame: &Frame<'_>, seen: &mut Seen, rules: &Rules, out: &mut Vec<u8>) 
         }
         Deed::Drop => false,
     }
+}
+
+fn positions(frame: &Frame<'_>, body: &[u8]) -> Vec<Position> {
+    let found: Vec<_> = match frame.header.id {
+        0x0200 => LocationView::new(body).map(|view| position(frame, view)).into_iter().collect(),
+        _ => BatchBodies::new(body).map(|view| position(frame, view)).collect(),
+    };
+    assert!(!found.is_empty(), "a report without a position");
+    found
 }
 
 fn position(frame: &Frame<'_>, view: LocationView<'_>) -> Position {
