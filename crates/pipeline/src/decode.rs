@@ -4,16 +4,17 @@ use journal::{Kind, Record};
 use jt808::{BASE_LEN, BatchBodies, Deframer, Frame, Header, LocationView, Message};
 use model::{Fix, Marks, Plate, PlateColour, RecordRef, TerminalId};
 
+use crate::assemblies::{Assemblies, Head, Part};
 use crate::fix::{Origin, fix};
 use crate::metrics::Metrics;
 
 /// Ids of the messages that carry positions or answers.
-mod id {
+pub(crate) mod id {
     pub(super) const GENERAL_RESPONSE: u16 = 0x0001;
     pub(super) const REGISTER: u16 = 0x0100;
     pub(super) const LOCATION: u16 = 0x0200;
     pub(super) const LOCATION_ANSWER: u16 = 0x0201;
-    pub(super) const BATCH: u16 = 0x0704;
+    pub(crate) const BATCH: u16 = 0x0704;
 }
 /// The 0x0704 kind byte for blind-area supplements (盲区补报).
 const BLIND_AREA: u8 = 1;
@@ -57,14 +58,27 @@ pub(crate) fn with_frame<T>(raw: &[u8], found: impl FnOnce(&Frame<'_>) -> T) -> 
     outcome
 }
 
-/// The fixes and the answer in an uplink record.
-pub(crate) fn uplink(
+/// Where what is found in frames goes.
+pub(crate) struct Found<F, A> {
+    /// Takes a fix.
+    pub fix: F,
+    /// Takes an answer to a command.
+    pub answer: A,
+}
+
+/// Whether a message carries anything that this crate reads. What does not need not be put together either.
+pub(crate) const fn is_read(message: u16) -> bool {
+    matches!(message, id::LOCATION | id::LOCATION_ANSWER | id::BATCH | id::GENERAL_RESPONSE)
+}
+
+/// The fixes and the answer in an uplink record, and in the message that it completes.
+pub(crate) fn uplink<F: FnMut(Fix), A: FnMut(Answer)>(
     record: &Record,
     terminal: TerminalId,
     source: RecordRef,
     metrics: &Metrics,
-    mut fixes: impl FnMut(Fix),
-    mut answer: impl FnMut(Answer),
+    assemblies: &mut Assemblies,
+    found: &mut Found<F, A>,
 ) {
     debug_assert_eq!(record.kind, Kind::Uplink);
     let origin = Origin { terminal, received: record.received, source, marks: Marks::default() };
@@ -72,19 +86,43 @@ pub(crate) fn uplink(
         if !frame.check_ok {
             return Err("check_code");
         }
-        if frame.header.is_part() || frame.header.is_encrypted() {
+        if frame.header.is_encrypted() || !is_read(frame.header.id) {
             return Ok(());
         }
-        match frame.header.id {
-            id::LOCATION => location(frame.body, origin, &mut fixes),
-            id::LOCATION_ANSWER => location_answer(&frame.header, frame.body, origin, &mut fixes, &mut answer),
-            id::BATCH => batch(frame.body, origin, &mut fixes),
-            id::GENERAL_RESPONSE => general_response(&frame.header, frame.body, &mut answer),
-            _ => Ok(()),
+        if !frame.header.is_part() {
+            return message(&frame.header, frame.body, origin, found);
         }
+        let part = Part { source, received: record.received };
+        let (whole, outcome) = assemblies.feed(frame, terminal, part);
+        metrics.parts.with_label_values(&[outcome]).inc();
+        whole.map_or(Ok(()), |whole| message(&whole.header, &whole.body, origin, found))
     });
     if let Err(kind) = outcome.unwrap_or(Err("no_frame")) {
         metrics.decode_errors.with_label_values(&[kind]).inc();
+    }
+}
+
+/// The fixes in the beginning of a batch report that was given up: as many as are whole. They count as received with
+/// the last part of that beginning.
+pub(crate) fn salvage(terminal: TerminalId, head: &Head, mut fixes: impl FnMut(Fix)) {
+    let Part { source, received } = head.last;
+    let origin = Origin { terminal, received, source, marks: Marks::default() };
+    // That the last one is cut off is why it is here.
+    let _ = batch(&head.body, origin, &mut fixes);
+}
+
+fn message<F: FnMut(Fix), A: FnMut(Answer)>(
+    header: &Header,
+    body: &[u8],
+    origin: Origin,
+    found: &mut Found<F, A>,
+) -> Result<(), &'static str> {
+    match header.id {
+        id::LOCATION => location(body, origin, &mut found.fix),
+        id::LOCATION_ANSWER => location_answer(header, body, origin, &mut found.fix, &mut found.answer),
+        id::BATCH => batch(body, origin, &mut found.fix),
+        id::GENERAL_RESPONSE => general_response(header, body, &mut found.answer),
+        _ => Ok(()),
     }
 }
 

@@ -10,13 +10,14 @@ use rules::Zones;
 use store::Writes;
 use tokio::sync::mpsc::Sender;
 
+use crate::assemblies::Assemblies;
 use crate::bindings::Bindings;
 use crate::commands::Commands;
-use crate::decode::{self, Answer};
+use crate::decode::{self, Answer, Found};
 use crate::lane::{Judging, Placed, ToLane};
 use crate::metrics::Metrics;
 use crate::strangers::Strangers;
-use crate::views::{Shared, ToViews};
+use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Shared, ToViews};
 
 pub(crate) struct Dispatcher {
     pub lanes: Vec<SyncSender<ToLane>>,
@@ -26,6 +27,7 @@ pub(crate) struct Dispatcher {
     pub registry: Registry,
     pub judging: Arc<Judging>,
     pub bindings: Bindings,
+    pub assemblies: Assemblies,
     pub commands: Commands,
     pub strangers: Strangers,
     pub checkpoint_every: Duration,
@@ -100,29 +102,50 @@ impl Dispatcher {
         let mut fixes = Vec::with_capacity(batch.records.len());
         let mut strangers = Vec::new();
         let seq = batch.position.seq;
-        for (index, record) in batch.records.iter().enumerate() {
-            let source = RecordRef { position: batch.position, index: index as u32, item: 0 };
+        for (record, index) in batch.records.iter().zip(0..) {
+            let source = RecordRef { position: batch.position, index, item: 0 };
             match (record.kind, record.terminal) {
-                (Kind::Uplink, Some(terminal)) => {
-                    let mut answers: Vec<Answer> = Vec::new();
-                    let (registry, metrics, bindings) = (&self.registry, &self.metrics, &mut self.bindings);
-                    let keep = |fix: Fix| match bindings.vehicle_at(registry, terminal, event_time(&fix)) {
-                        Some(vehicle) => fixes.push((vehicle, fix)),
-                        None => metrics.unbound.inc(),
-                    };
-                    decode::uplink(record, terminal, source, metrics, keep, |answer| answers.push(answer));
-                    for answer in answers {
-                        self.commands.answered(seq, terminal, answer, record.received);
-                    }
-                }
+                (Kind::Uplink, Some(terminal)) => self.uplink(record, terminal, source, &mut fixes),
                 // An admitted terminal is a stranger only until it has shown its code.
                 (Kind::Stranger, Some(terminal)) if !self.is_admitted(terminal) => strangers.push((terminal, record)),
                 (Kind::Command, Some(_)) => self.command(seq, record),
-                (Kind::Tick, _) => self.commands.tick(seq, record.received),
+                (Kind::Tick, _) => {
+                    self.commands.tick(seq, record.received);
+                    self.assemblies.expire(record.received);
+                    self.salvage(&mut fixes);
+                    self.metrics.assembly_bytes.set(i64::try_from(self.assemblies.bytes()).unwrap_or(i64::MAX));
+                }
                 _ => {}
             }
         }
         (fixes, strangers)
+    }
+
+    fn uplink(&mut self, record: &Record, terminal: TerminalId, source: RecordRef, fixes: &mut Vec<Placed>) {
+        let (registry, metrics, bindings) = (&self.registry, &self.metrics, &mut self.bindings);
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut found = Found {
+            fix: |fix: Fix| place(registry, bindings, metrics, fix, fixes),
+            answer: |answer| answers.push(answer),
+        };
+        decode::uplink(record, terminal, source, metrics, &mut self.assemblies, &mut found);
+        for answer in answers {
+            self.commands.answered(source.position.seq, terminal, answer, record.received);
+        }
+        self.salvage(fixes);
+    }
+
+    /// Counts the cut messages that were given up, and takes what is whole of them.
+    fn salvage(&mut self, fixes: &mut Vec<Placed>) {
+        for lost in self.assemblies.take_lost() {
+            self.metrics.messages_given_up.with_label_values(&[lost.why]).inc();
+            let Some(head) = lost.head else { continue };
+            let (registry, metrics, bindings) = (&self.registry, &self.metrics, &mut self.bindings);
+            decode::salvage(lost.terminal, &head, |fix| {
+                metrics.salvaged.inc();
+                place(registry, bindings, metrics, fix, fixes);
+            });
+        }
     }
 
     fn is_admitted(&self, terminal: TerminalId) -> bool {
@@ -183,8 +206,20 @@ impl Dispatcher {
             lane.send(ToLane::Cut).map_err(|_| Stopped)?;
         }
         let position = Position { shard: 0, seq: self.last_seq };
-        let cut = ToViews::Cut { position, control_seq: self.registry.seq(), head: self.last_hash };
+        let blobs = vec![
+            (HEAD_BLOB.to_owned(), self.last_hash.to_vec()),
+            (ASSEMBLIES_BLOB.to_owned(), self.assemblies.encode()),
+        ];
+        let cut = ToViews::Cut { position, control_seq: self.registry.seq(), blobs };
         self.views.blocking_send(cut).map_err(|_| Stopped)
+    }
+}
+
+/// Puts a fix with the vehicle that it is about.
+fn place(registry: &Registry, bindings: &mut Bindings, metrics: &Metrics, fix: Fix, fixes: &mut Vec<Placed>) {
+    match bindings.vehicle_at(registry, fix.terminal, event_time(&fix)) {
+        Some(vehicle) => fixes.push((vehicle, fix)),
+        None => metrics.unbound.inc(),
     }
 }
 

@@ -4,14 +4,16 @@
 //!
 //! The stages, in the order in which a batch passes them:
 //!
-//! 1. [`dispatch`]: apply the batch's control records, decode its frames, split them by lane; commands and
-//!    strangers are folded here, because they are few.
+//! 1. [`dispatch`]: apply the batch's control records, decode its frames, put together what came in parts, split the
+//!    fixes by lane; commands and strangers are folded here, because they are few.
 //! 2. [`lane`]: deduplicate, hand every fix to the track, judge what is not late, make facts and effects.
 //! 3. [`views`]: write facts at once and checkpoints whole; only then the batch counts as applied.
 //!
 //! Nothing here reads a clock: time comes from the records. Every queue is bounded; when the store lags, the
 //! dispatcher stops reading the feed, and the journal stops committing.
 
+mod assemblies;
+mod assemblies_codec;
 mod bindings;
 mod commands;
 mod decode;
@@ -25,7 +27,9 @@ mod residents;
 mod run;
 mod strangers;
 mod views;
+mod wire;
 
+pub use assemblies_codec::AssembliesError;
 pub use metrics::Metrics;
 pub use run::{Feed, Handle, Options, PipelineError, Views, catch_up, start};
 

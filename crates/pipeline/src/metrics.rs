@@ -17,6 +17,14 @@ pub struct Metrics {
     pub unbound: IntCounter,
     /// Frames that could not be decoded, by kind.
     pub decode_errors: IntCounterVec,
+    /// Parts of cut messages, by what became of them.
+    pub parts: IntCounterVec,
+    /// Cut messages that were given up, by why.
+    pub messages_given_up: IntCounterVec,
+    /// Fixes out of the beginnings of batch reports that were given up.
+    pub salvaged: IntCounter,
+    /// Bytes that wait for the rest of their messages.
+    pub assembly_bytes: IntGauge,
     /// Facts raised or changed, by kind.
     pub facts: IntCounterVec,
     /// Checkpoints: how long from the cut to the commit.
@@ -64,6 +72,10 @@ impl Metrics {
             unjudgeable: counter("hazwatch_unjudgeable_fixes_total", "Fixes without a possible time or position")?,
             unbound: counter("hazwatch_unbound_fixes_total", "Fixes of terminals without a vehicle")?,
             decode_errors: by("hazwatch_decode_errors_total", "Frames that could not be decoded", "kind")?,
+            parts: by("hazwatch_parts_total", "Parts of messages that were cut into packets", "outcome")?,
+            messages_given_up: by("hazwatch_messages_given_up_total", "Cut messages that were given up", "why")?,
+            salvaged: counter("hazwatch_salvaged_fixes_total", "Fixes out of batch reports that were given up")?,
+            assembly_bytes: gauge("hazwatch_assembly_bytes", "Bytes that wait for the rest of their messages")?,
             facts: by("hazwatch_facts_total", "Facts raised or changed", "kind")?,
             checkpoint_seconds,
             applied_seq: gauge("hazwatch_views_applied_seq", "Envelope up to which the views are applied")?,

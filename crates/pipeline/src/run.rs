@@ -12,6 +12,8 @@ use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::assemblies::Assemblies;
+use crate::assemblies_codec::AssembliesError;
 use crate::bindings::Bindings;
 use crate::commands::Commands;
 use crate::dispatch::{Dispatcher, Stopped, build_zones};
@@ -19,7 +21,7 @@ use crate::lane::{Judging, Lane, ToLane, Tools};
 use crate::residents::IDLE_US;
 use crate::metrics::Metrics;
 use crate::strangers::Strangers;
-use crate::views::{HEAD_BLOB, Live, Pending, Shared, ToViews, Writer};
+use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Live, Pending, Shared, Writer};
 
 /// How the pipeline runs.
 #[derive(Clone)]
@@ -68,6 +70,9 @@ pub enum PipelineError {
     /// The journal cannot be read.
     #[error("the journal cannot be read")]
     Journal(#[from] ReadError),
+    /// The checkpoint is damaged.
+    #[error("the views cannot be continued; remove views.db to make them anew")]
+    Assemblies(#[from] AssembliesError),
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[from] std::io::Error),
@@ -199,6 +204,11 @@ pub async fn start(
     let mut strangers = Strangers::default();
     strangers.load(store.strangers(Scope::All, None, 1000).await?.items);
 
+    let mut assemblies = Assemblies::default();
+    if let Some((_, open)) = recovered.blobs.into_iter().find(|(name, _)| name == ASSEMBLIES_BLOB) {
+        assemblies.restore(open)?;
+    }
+
     let (shared, views) = share(after, &registry);
     let (to_views, views_input) = mpsc::channel(256);
     let lanes = options.lanes.max(1);
@@ -230,6 +240,7 @@ pub async fn start(
         judging: Arc::new(Judging { registry: Arc::new(registry.clone()), zones }),
         registry,
         bindings: Bindings::default(),
+        assemblies,
         commands,
         strangers,
         checkpoint_every: options.checkpoint_every,

@@ -19,11 +19,13 @@ pub(crate) enum ToViews {
     /// A lane's part of the checkpoint.
     LaneCut { states: Vec<VehicleState>, segment_states: Vec<(VehicleId, Timestamp, Vec<u8>)> },
     /// The dispatcher's part of the checkpoint; it comes before those of the lanes, or after.
-    Cut { position: Position, control_seq: u64, head: [u8; 32] },
+    Cut { position: Position, control_seq: u64, blobs: Vec<(String, Vec<u8>)> },
 }
 
 /// Under which name a checkpoint keeps the hash of the envelope at its position.
 pub(crate) const HEAD_BLOB: &str = "journal_head";
+/// Under which name it keeps the messages of which parts are missing.
+pub(crate) const ASSEMBLIES_BLOB: &str = "assemblies";
 
 /// Live positions, lossy: the newest few thousand.
 #[derive(Default)]
@@ -159,10 +161,10 @@ impl Writer {
                 pending.checkpoint.segment_states.extend(segment_states);
                 pending.lanes += 1;
             }
-            ToViews::Cut { position, control_seq, head } => {
+            ToViews::Cut { position, control_seq, blobs } => {
                 pending.checkpoint.position = position;
                 pending.checkpoint.control_seq = control_seq;
-                pending.checkpoint.blobs = vec![(HEAD_BLOB.to_owned(), head.to_vec())];
+                pending.checkpoint.blobs = blobs;
                 pending.has_position = true;
             }
             ToViews::Applied { .. } => {}

@@ -9,9 +9,9 @@ use model::{
 };
 
 /// Event time of the first fix, seconds.
-pub const T0: i64 = 1_795_400_000;
+pub(crate) const T0: i64 = 1_795_400_000;
 /// Between two fixes of a truck, seconds.
-pub const INTERVAL_S: i64 = 30;
+pub(crate) const INTERVAL_S: i64 = 30;
 /// What a truck moves between two fixes, 1e-6 degree of longitude: about 60 km/h.
 const STEP_E6: i64 = 5_000;
 
@@ -21,12 +21,12 @@ fn phone(truck: u32) -> String {
 }
 
 /// The terminal of a truck.
-pub fn terminal(truck: u32) -> TerminalId {
+pub(crate) fn terminal(truck: u32) -> TerminalId {
     phone(truck).parse().unwrap_or_else(|_| TerminalId::from_wire(&[1]))
 }
 
 /// The vehicle of a truck; numbers are spread, as those of the registry are.
-pub fn vehicle(truck: u32) -> VehicleId {
+pub(crate) fn vehicle(truck: u32) -> VehicleId {
     VehicleId(u64::from(truck + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
@@ -61,7 +61,7 @@ fn put(wire: &mut Vec<u8>, truck: u32, message: &Message, serial: u16) {
 }
 
 /// Batches with control records and frames, numbered one after the other.
-pub struct Batches {
+pub(crate) struct Batches {
     seq: u64,
     control_seq: u64,
     hash: u8,
@@ -69,12 +69,12 @@ pub struct Batches {
 
 impl Batches {
     /// From the beginning of a journal.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { seq: 0, control_seq: 0, hash: 0 }
     }
 
     /// The last envelope that was made.
-    pub fn seq(&self) -> u64 {
+    pub(crate) fn seq(&self) -> u64 {
         self.seq
     }
 
@@ -93,7 +93,7 @@ impl Batches {
     }
 
     /// The registry of these trucks, and `zones` circles on their ways.
-    pub fn registry(&mut self, trucks: std::ops::Range<u32>, zones: u32) -> Batch {
+    pub(crate) fn registry(&mut self, trucks: std::ops::Range<u32>, zones: u32) -> Batch {
         let mut changes = Vec::new();
         for truck in trucks {
             changes.push(Change::VehiclePut(Vehicle { id: vehicle(truck), plate: None, carrier: None }));
@@ -116,7 +116,7 @@ impl Batches {
 
     /// One live report of each of these trucks at this second, `of_each` times in a row (a second apart in arrival,
     /// an interval apart in event time), as one envelope: what trucks with that many unanswered frames make.
-    pub fn live(&mut self, trucks: std::ops::Range<u32>, second: i64, of_each: i64) -> Batch {
+    pub(crate) fn live(&mut self, trucks: std::ops::Range<u32>, second: i64, of_each: i64) -> Batch {
         let received = Timestamp::from_secs(T0 + second + (of_each - 1) * INTERVAL_S + 1);
         let mut wire = BytesMut::new();
         let mut ends = Vec::new();
@@ -133,7 +133,7 @@ impl Batches {
     }
 
     /// One blind-area supplement of each of these trucks: `count` fixes from this second on.
-    pub fn late(&mut self, trucks: std::ops::Range<u32>, from: i64, count: i64, received_s: i64) -> Batch {
+    pub(crate) fn late(&mut self, trucks: std::ops::Range<u32>, from: i64, count: i64, received_s: i64) -> Batch {
         let mut wire = BytesMut::new();
         let mut ends = Vec::new();
         for truck in trucks {
@@ -161,7 +161,7 @@ impl Batches {
     }
 
     /// A tick.
-    pub fn tick(&mut self, second: i64) -> Batch {
+    pub(crate) fn tick(&mut self, second: i64) -> Batch {
         let received = Timestamp::from_secs(T0 + second);
         self.next(received, Vec::new(), vec![Record::tick(received)])
     }

@@ -20,7 +20,7 @@ use store::Store;
 type Failed = Box<dyn std::error::Error>;
 
 /// Numbers given as `name=value`.
-pub struct Numbers(BTreeMap<String, i64>);
+pub(crate) struct Numbers(BTreeMap<String, i64>);
 
 impl Numbers {
     fn get(&self, name: &str, otherwise: i64) -> i64 {
@@ -29,15 +29,15 @@ impl Numbers {
 }
 
 /// A pipeline with a real store, fed by hand instead of by a journal.
-pub struct House {
+pub(crate) struct House {
     /// Where batches go in; as deep as the journal's feed.
-    pub feed: SyncSender<Batch>,
+    pub(crate) feed: SyncSender<Batch>,
     /// The pipeline.
-    pub pipeline: Handle,
+    pub(crate) pipeline: Handle,
     /// Its views.
-    pub store: Store,
+    pub(crate) store: Store,
     /// What it counts.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     _folder: tempfile::TempDir,
 }
 
@@ -45,7 +45,7 @@ pub struct House {
 ///
 /// # Errors
 /// When the store or the pipeline cannot be started.
-pub async fn house(numbers: &Numbers) -> Result<House, Failed> {
+pub(crate) async fn house(numbers: &Numbers) -> Result<House, Failed> {
     let folder = tempfile::tempdir()?;
     let lanes = usize::try_from(numbers.get("lanes", 1))?;
     let store = Store::open(folder.path(), lanes).await?;

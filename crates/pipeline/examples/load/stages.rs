@@ -6,7 +6,7 @@ use crate::frames::{Batches, INTERVAL_S};
 use crate::{Failed, Numbers, house, usage};
 
 /// `vehicles` (10000), `rounds` (100), `each` unanswered frames of a truck (1), `envelope` frames (4000), `zones`.
-pub async fn run(numbers: &Numbers) -> Result<(), Failed> {
+pub(crate) async fn run(numbers: &Numbers) -> Result<(), Failed> {
     let vehicles = u32::try_from(numbers.get("vehicles", 10_000))?;
     let (rounds, each) = (numbers.get("rounds", 100), numbers.get("each", 1));
     let of_envelope = u32::try_from(numbers.get("envelope", 4000) / each)?;

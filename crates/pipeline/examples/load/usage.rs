@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 const TICKS: f64 = 100.0;
 
 /// Seconds of processor time by the name of the thread, those that have ended left out.
-pub fn cpu_by_thread() -> BTreeMap<String, f64> {
+pub(crate) fn cpu_by_thread() -> BTreeMap<String, f64> {
     let mut found = BTreeMap::new();
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return found };
     for task in tasks.flatten() {
@@ -19,7 +19,7 @@ pub fn cpu_by_thread() -> BTreeMap<String, f64> {
 }
 
 /// Resident memory, bytes.
-pub fn rss_bytes() -> u64 {
+pub(crate) fn rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok());
     kib.unwrap_or(0_u64) * 1024
