@@ -73,6 +73,12 @@ impl Child {
         matches!(self.process.try_wait(), Ok(None))
     }
 
+    /// Kills it: no warning, no time to write.
+    pub(crate) fn kill(mut self) -> Result<(), Failure> {
+        self.process.kill().map_err(Failure::io(format!("kill {}", self.name)))?;
+        self.process.wait().map(drop).map_err(Failure::io(format!("reap {}", self.name)))
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         drop(self.stdin.take());

@@ -18,12 +18,15 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// A short check that all works; its figures mean little.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, conflicts_with = "full")]
     pub(crate) quick: bool,
-    /// Rounds that the medians are taken of [default: 5, quick 1].
+    /// What the README quotes: medians of five, a minute of load a turn, the larger histories. Takes hours.
+    #[arg(long, global = true)]
+    pub(crate) full: bool,
+    /// Rounds that the medians are taken of [default: 3, quick 1, full 5].
     #[arg(long, global = true)]
     pub(crate) rounds: Option<usize>,
-    /// Seconds measured in each round of load [default: 10, quick 2].
+    /// Seconds measured in each turn of a load [default: 5, quick 2, full 60].
     #[arg(long, global = true)]
     pub(crate) seconds: Option<u64>,
     /// The server [default: `hazwatch` beside this program].
@@ -36,27 +39,49 @@ pub(crate) struct Cli {
 
 impl Cli {
     pub(crate) fn rounds(&self) -> usize {
-        self.rounds.unwrap_or(if self.quick { 1 } else { 5 }).max(1)
+        self.rounds.unwrap_or(self.scaled(1, 3, 5)).max(1)
     }
 
     pub(crate) fn seconds(&self) -> u64 {
-        self.seconds.unwrap_or(if self.quick { 2 } else { 10 }).max(1)
+        self.seconds.unwrap_or(self.scaled(2, 5, 60)).max(1)
+    }
+
+    /// The value for a quick, a usual, a full run.
+    pub(crate) fn scaled<T>(&self, quick: T, usual: T, full: T) -> T {
+        match (self.quick, self.full) {
+            (true, _) => quick,
+            (_, true) => full,
+            _ => usual,
+        }
     }
 }
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Location reports with five items out of a stream, in ns; bars: 1.4 x a byte loop, 5 x the crate `jt808`.
+    /// Location reports with five items out of a stream, in ns; bars: 1.6 x a byte loop, 6 x the crate `jt808`.
     Decode,
-    /// Durable acknowledged positions a second; bar: 0.5 x a bare server that keeps nothing.
+    /// Durable acknowledged positions a second; bars: 0.7 x a bare server that keeps nothing where a frame is unanswered
+    /// at a time; 0.35 x it, and 100 x one fsync per frame, where 16 are.
     Ingest(Load),
-    /// Ack latency at half of the load that `ingest` reaches, beside the disk's own fsync.
+    /// Ack latency at half of the load that `ingest` reaches; bar: p99 of 3 ms + 5 x the p99 of the disk's own fsync.
     Latency(Paced),
-    /// Server memory per idle authenticated connection, beside a buffer of 4 KiB each.
+    /// Ack latency of good terminals beside slow, half-open and garbage ones; bar: twice the p99 of when they are alone.
+    Fairness(Neighbours),
+    /// Server memory per idle authenticated connection; bar: 1.5 KiB; beside a buffer of 4 KiB each.
     Memory(Crowd),
+    /// Bytes that a fix takes in a track; bars: 5.0, and 7 with receive time and reference; beside rows.
+    Storage,
+    /// One truck-day, cold; bar: 5 x faster than rows with an index on (vehicle, time).
+    Read,
+    /// Storing a fix when there is 100 x as much already; bar: 1.1 x; beside rows.
+    Growth,
+    /// Replay, and ready again after a kill -9 under load; bars: 300,000 frames/s, 10 s.
+    Recovery(Load),
     /// All of them.
     All,
+    /// A server under a mixed load for long, sampled, stopped, verified, replayed, read back.
+    Soak(Soak),
     /// The load, in a process of its own.
     #[command(hide = true, name = "client")]
     Client(Client),
@@ -82,15 +107,15 @@ pub(crate) enum Contender {
     FsyncEach,
 }
 
-/// Options of `ingest`.
+/// Options of `ingest` and `recovery`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Load {
-    /// Connections, one terminal each.
-    #[arg(long, default_value_t = 1_000)]
-    pub(crate) connections: u32,
-    /// Unanswered frames a connection.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) window: usize,
+    /// Connections, one terminal each [default: 10000, quick 500].
+    #[arg(long)]
+    pub(crate) connections: Option<u32>,
+    /// Unanswered frames a connection [default of ingest: a run with 1, a run with 16; of recovery: 16].
+    #[arg(long)]
+    pub(crate) window: Option<usize>,
     /// Who is measured, in this order.
     #[arg(long, value_delimiter = ',', value_enum,
         default_values = ["hazwatch", "bare", "null-journal", "door-journal", "fsync-each"])]
@@ -100,19 +125,19 @@ pub(crate) struct Load {
 impl Default for Load {
     fn default() -> Self {
         use Contender::{Bare, DoorJournal, FsyncEach, Hazwatch, NullJournal};
-        Self { connections: 1_000, window: 1, only: vec![Hazwatch, Bare, NullJournal, DoorJournal, FsyncEach] }
+        Self { connections: None, window: None, only: vec![Hazwatch, Bare, NullJournal, DoorJournal, FsyncEach] }
     }
 }
 
 /// Options of `latency`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Paced {
-    /// Connections, one terminal each.
-    #[arg(long, default_value_t = 1_000)]
-    pub(crate) connections: u32,
-    /// Positions a second, all together [default: half of what a short `ingest` of the server reaches].
+    /// Connections, one terminal each [default: 10000, quick 500].
     #[arg(long)]
-    pub(crate) rate: Option<u32>,
+    pub(crate) connections: Option<u32>,
+    /// Positions a second, all together; `half`: of what the server takes in a turn at full load before.
+    #[arg(long, default_value = "half", value_parser = rate)]
+    pub(crate) rate: Rate,
     /// Who is measured, in this order.
     #[arg(long, value_delimiter = ',', value_enum, default_values = ["hazwatch", "bare"])]
     pub(crate) only: Vec<Contender>,
@@ -120,8 +145,62 @@ pub(crate) struct Paced {
 
 impl Default for Paced {
     fn default() -> Self {
-        Self { connections: 1_000, rate: None, only: vec![Contender::Hazwatch, Contender::Bare] }
+        Self { connections: None, rate: Rate::Half, only: vec![Contender::Hazwatch, Contender::Bare] }
     }
+}
+
+/// A rate of positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rate {
+    /// Half of what is measured first.
+    Half,
+    /// So many a second.
+    Fixed(u32),
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0 => Ok(Rate::Fixed(rate)),
+        _ if text == "half" => Ok(Rate::Half),
+        _ => Err("give positions a second, or `half`".to_owned()),
+    }
+}
+
+/// Options of `fairness`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Neighbours {
+    /// Good terminals.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) good: u32,
+    /// Positions a second of all good terminals together.
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) rate: u32,
+    /// Slow, half-open and garbage connections, all together [default: 5000, quick 500].
+    #[arg(long)]
+    pub(crate) bad: Option<u32>,
+}
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Self { good: 1_000, rate: 2_000, bad: None }
+    }
+}
+
+/// Options of `soak`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Soak {
+    /// How long the load lasts.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) minutes: u64,
+    /// Trucks, all kinds together.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) vehicles: u32,
+    /// Seconds between two positions of a truck.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) interval: u64,
+    /// Hostile connections.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) hostile: u32,
 }
 
 /// Options of `memory`.
@@ -141,6 +220,8 @@ pub(crate) enum Manner {
     Paced,
     /// Authenticate and say nothing.
     Idle,
+    /// Slow, half-open, garbage.
+    Hostile,
 }
 
 /// Options of the load process.

@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::client::{AGE, Outcome};
 use crate::error::Failure;
-use crate::servers::PASSWORD;
+use crate::http::Http;
 use crate::terminal;
 
 /// How long views may lag before the count is given up.
@@ -27,50 +26,24 @@ pub(crate) struct Counted {
     pub(crate) caught_up_ms: f64,
 }
 
-struct Http {
-    agent: ureq::Agent,
-    base: String,
-    token: String,
-}
-
-impl Http {
-    fn log_in(at: SocketAddr) -> Result<Self, Failure> {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let base = format!("http://{at}/api/v1");
-        let asked = agent
-            .post(format!("{base}/sessions"))
-            .send_json(json!({ "username": "admin", "password": PASSWORD }))
-            .and_then(|mut response| response.body_mut().read_json::<Value>())
-            .map_err(Failure::other("log in"))?;
-        let token = asked["token"].as_str().ok_or_else(|| Failure::Wrong(format!("no session: {asked}")))?;
-        Ok(Self { token: format!("Bearer {token}"), agent, base })
-    }
-
-    /// The positions of a track; `None` while the views lag.
-    fn track_len(&self, phone: &str, from_s: i64, to_s: i64) -> Result<Option<u64>, Failure> {
-        let time = |s| Timestamp::from_second(s).map(|time| time.to_string()).map_err(Failure::other("tell a time"));
-        let request = self
-            .agent
-            .get(format!("{}/vehicles/{phone}/track", self.base))
-            .query("from", time(from_s)?)
-            .query("to", time(to_s)?)
-            .query("format", "csv")
-            .header("authorization", &self.token);
-        let mut response = request.call().map_err(Failure::other("read a track"))?;
-        match response.status().as_u16() {
-            200 => {
-                let mut lines = 0_u64;
-                for line in BufReader::new(response.body_mut().as_reader()).split(b'\n') {
-                    line.map_err(Failure::io("read a track"))?;
-                    lines += 1;
-                }
-                Ok(Some(lines.saturating_sub(1)))
+/// The positions of a track; `None` while the views lag.
+fn track_len(http: &Http, phone: &str, from_s: i64, to_s: i64) -> Result<Option<u64>, Failure> {
+    let time = |s| Timestamp::from_second(s).map(|time| time.to_string()).map_err(Failure::other("tell a time"));
+    let path = format!("vehicles/{phone}/track?format=csv&from={}&to={}", time(from_s)?, time(to_s)?);
+    let mut response = http.get(&path)?;
+    match response.status().as_u16() {
+        200 => {
+            let mut lines = 0_u64;
+            for line in BufReader::new(response.body_mut().as_reader()).split(b'\n') {
+                line.map_err(Failure::io("read a track"))?;
+                lines += 1;
             }
-            503 => Ok(None),
-            status => {
-                let said = response.body_mut().read_to_string().unwrap_or_default();
-                Err(Failure::Wrong(format!("the track of {phone} is answered with {status}: {said}")))
-            }
+            Ok(Some(lines.saturating_sub(1)))
+        }
+        503 => Ok(None),
+        status => {
+            let said = response.body_mut().read_to_string().unwrap_or_default();
+            Err(Failure::Wrong(format!("the track of {phone} is answered with {status}: {said}")))
         }
     }
 }
@@ -86,7 +59,7 @@ pub(crate) fn positions(at: SocketAddr, terminals: u32) -> Result<Counted, Failu
     for index in 0..terminals {
         let phone = terminal::identity(index)?.phone;
         let found = loop {
-            if let Some(found) = http.track_len(&phone, from_s, to_s)? {
+            if let Some(found) = track_len(&http, &phone, from_s, to_s)? {
                 break found;
             }
             if ended.elapsed() > CAUGHT_UP_WITHIN {

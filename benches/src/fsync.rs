@@ -25,6 +25,11 @@ impl Latencies {
         let rank = ((self.0.len() as f64 * part).ceil() as usize).clamp(1, self.0.len().max(1));
         self.0.get(rank - 1).map_or(0.0, |us| f64::from(*us) / 1e3)
     }
+
+    /// p50, p99 and p99.9, ms.
+    pub(crate) fn usual_ms(&self) -> [f64; 3] {
+        [0.5, 0.99, 0.999].map(|part| self.quantile_ms(part))
+    }
 }
 
 /// Appends and syncs in this folder for so long.

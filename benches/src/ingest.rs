@@ -37,6 +37,7 @@ impl Demand {
             Manner::Full => "full",
             Manner::Paced => "paced",
             Manner::Idle => "idle",
+            Manner::Hostile => "hostile",
         };
         let mut arguments = vec!["client".to_owned(), manner.to_owned(), "--to".to_owned(), at.jt808.to_string()];
         let numbers = [
@@ -106,16 +107,21 @@ fn turn_in(ground: &Ground, contender: Contender, demand: &Demand, folder: &Path
     Ok(turn)
 }
 
-/// The bench.
-pub(crate) fn run(cli: &Cli, load: &Load) -> Result<Table, Failure> {
+/// Connections of a load, unless said otherwise.
+pub(crate) fn connections(cli: &Cli, asked: Option<u32>) -> u32 {
+    asked.unwrap_or(cli.scaled(500, 10_000, 10_000))
+}
+
+/// The bench: a table for each window.
+pub(crate) fn run(cli: &Cli, load: &Load, show: impl Fn(Table) -> Table) -> Result<Vec<Table>, Failure> {
+    let windows = load.window.map_or(vec![1, 16], |window| vec![window]);
+    windows.into_iter().map(|window| run_window(cli, load, window).map(&show)).collect()
+}
+
+fn run_window(cli: &Cli, load: &Load, window: usize) -> Result<Table, Failure> {
     let ground = Ground::of(cli, &load.only)?;
-    let demand = Demand {
-        manner: Manner::Full,
-        connections: load.connections,
-        window: load.window,
-        rate: 0,
-        seconds: cli.seconds(),
-    };
+    let connections = connections(cli, load.connections);
+    let demand = Demand { manner: Manner::Full, connections, window, rate: 0, seconds: cli.seconds() };
     let mut turns: BTreeMap<Contender, Vec<Turn>> = BTreeMap::new();
     for _ in 0..cli.rounds() {
         for contender in &load.only {
@@ -124,8 +130,8 @@ pub(crate) fn run(cli: &Cli, load: &Load) -> Result<Table, Failure> {
     }
     let mut table = Table::new(format!(
         "ingest: {} connections, {} unanswered frame(s) each, {} s a turn, medians of {} rounds, on {}",
-        load.connections,
-        load.window,
+        connections,
+        window,
         cli.seconds(),
         cli.rounds(),
         ground.file_system()
@@ -134,7 +140,7 @@ pub(crate) fn run(cli: &Cli, load: &Load) -> Result<Table, Failure> {
         let Some(turns) = turns.get(contender) else { continue };
         table.rows.push(Row::new(contender.name(), PER_S, turns.iter().map(|turn| turn.outcome.acked_per_s).collect()));
     }
-    bars(&mut table, &turns, load.window);
+    bars(&mut table, &turns, window);
     for contender in &load.only {
         table.notes.extend(turns.get(contender).and_then(|turns| turns.last()).map(|turn| told(*contender, turn)));
     }
@@ -153,17 +159,17 @@ fn bars(table: &mut Table, turns: &BTreeMap<Contender, Vec<Turn>>, window: usize
         let each: Vec<f64> = rates(of).zip(rates(to)).map(|(of, to)| of / to.max(1e-9)).collect();
         (!each.is_empty()).then(|| median(&each))
     };
-    let wanted = if window == 1 { 0.5 } else { 0.35 };
+    let wanted = if window == 1 { 0.7 } else { 0.35 };
     if let Some(is) = ratio(Contender::Hazwatch, Contender::Bare) {
         table.bars.push(Bar::at_least("hazwatch, x the bare server", is, wanted));
     }
-    for (of, to) in [
-        (Contender::Hazwatch, Contender::NullJournal),
-        (Contender::Hazwatch, Contender::DoorJournal),
-        (Contender::Hazwatch, Contender::FsyncEach),
-    ] {
-        if let Some(is) = ratio(of, to) {
-            table.notes.push(format!("{} is {is:.2} x {}", of.name(), to.name()));
+    let each = ratio(Contender::Hazwatch, Contender::FsyncEach);
+    if let Some(is) = each.filter(|_| window > 1) {
+        table.bars.push(Bar::at_least("hazwatch, x one fsync per frame", is, 100.0));
+    }
+    for to in [Contender::NullJournal, Contender::DoorJournal, Contender::FsyncEach] {
+        if let Some(is) = ratio(Contender::Hazwatch, to) {
+            table.notes.push(format!("hazwatch is {is:.2} x {}", to.name()));
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::cli::{Cli, Contender, Manner, Paced};
+use crate::cli::{Cli, Contender, Manner, Paced, Rate};
 use crate::error::Failure;
 use crate::fsync;
-use crate::ingest::{Demand, Turn, turn};
+use crate::ingest::{Demand, Turn, connections, turn};
 use crate::servers::Ground;
 use crate::table::{Bar, Row, Table};
 
@@ -20,10 +20,11 @@ pub(crate) fn run(cli: &Cli, paced: &Paced) -> Result<Table, Failure> {
     let contenders = &paced.only;
     let ground = Ground::of(cli, contenders)?;
     let seconds = cli.seconds();
-    let full = Demand { manner: Manner::Full, connections: paced.connections, window: 1, rate: 0, seconds };
+    let connections = connections(cli, paced.connections);
+    let full = Demand { manner: Manner::Full, connections, window: 1, rate: 0, seconds };
     let rate = match paced.rate {
-        Some(rate) => rate,
-        None => (turn(&ground, Contender::Hazwatch, &full)?.outcome.acked_per_s / 2.0) as u32,
+        Rate::Fixed(rate) => rate,
+        Rate::Half => (turn(&ground, Contender::Hazwatch, &full)?.outcome.acked_per_s / 2.0) as u32,
     };
     let demand = Demand { manner: Manner::Paced, rate, ..full };
     let (mut fsyncs, mut turns) = (Vec::new(), contenders.iter().map(|_| Vec::new()).collect::<Vec<_>>());
@@ -34,8 +35,7 @@ pub(crate) fn run(cli: &Cli, paced: &Paced) -> Result<Table, Failure> {
         }
     }
     let mut table = Table::new(format!(
-        "latency: {rate} positions/s from {} connections, {seconds} s a turn, medians of {} rounds, on {}; due -> answer",
-        paced.connections,
+        "latency: {rate} positions/s from {connections} connections, {seconds} s a turn, medians of {} rounds, on {}; due -> answer",
         cli.rounds(),
         ground.file_system()
     ));

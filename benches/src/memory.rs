@@ -10,7 +10,7 @@ use crate::child::Child;
 use crate::cli::{Cli, Contender, Crowd, Manner};
 use crate::client::BEGIN;
 use crate::error::Failure;
-use crate::ingest::Demand;
+use crate::ingest::{Demand, connections};
 use crate::process::resident_bytes;
 use crate::servers::{Ground, Running};
 use crate::table::{Bar, Row, Table};
@@ -24,7 +24,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 /// The bench.
 pub(crate) fn run(cli: &Cli, crowd: &Crowd) -> Result<Table, Failure> {
-    let connections = crowd.connections.unwrap_or(if cli.quick { 1_000 } else { 10_000 });
+    let connections = connections(cli, crowd.connections);
     let contenders = [Contender::Hazwatch, Contender::Bare, Contender::BareBuffers];
     let ground = Ground::of(cli, &contenders)?;
     let (mut fresh, mut known) = (Vec::new(), [const { Vec::new() }; 3]);

@@ -32,6 +32,11 @@ pub(crate) fn cpu_between(before: &BTreeMap<String, f64>, after: &BTreeMap<Strin
     after.iter().map(|(name, s)| (name.clone(), s - before.get(name).copied().unwrap_or(0.0))).collect()
 }
 
+/// Entries of a folder of the process in /proc, as `fd` or `task`.
+pub(crate) fn entries(pid: u32, what: &str) -> usize {
+    fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, Iterator::count)
+}
+
 /// The kind of file system under a folder, as /proc/mounts calls it.
 pub(crate) fn file_system(folder: &std::path::Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());

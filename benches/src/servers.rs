@@ -81,6 +81,11 @@ impl Ground {
         made.map_err(Failure::io(format!("make a folder in {}", self.folders.display())))
     }
 
+    /// The server's program.
+    pub(crate) fn server(&self) -> &Path {
+        &self.server
+    }
+
     /// What the folders lie on.
     pub(crate) fn file_system(&self) -> String {
         crate::process::file_system(&self.folders)

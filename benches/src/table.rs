@@ -116,6 +116,20 @@ impl fmt::Display for Table {
     }
 }
 
+/// All bars of all tables, a line each: the page to look at first.
+pub(crate) fn summary(tables: &[Table]) -> String {
+    let bars: Vec<(&str, &Bar)> = tables
+        .iter()
+        .flat_map(|table| table.bars.iter().map(|bar| (table.title.split(':').next().unwrap_or_default(), bar)))
+        .collect();
+    let reached = bars.iter().filter(|(_, bar)| bar.reached).count();
+    let lines = bars.iter().map(|(of, bar)| {
+        let (sign, word) = (if bar.at_most { "<=" } else { ">=" }, if bar.reached { "reached" } else { "MISSED" });
+        format!("  {word:<7}  {:>9} {sign} {:<9}  {of}: {}\n", short(bar.is), short(bar.wanted), bar.what)
+    });
+    format!("{reached} of {} targets reached\n{}", bars.len(), lines.collect::<String>())
+}
+
 /// Writes all tables, with the command that made them.
 pub(crate) fn write_json(path: Option<&Path>, tables: &[Table]) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };

@@ -1,32 +1,32 @@
 //! The load, in a process of its own, so that its processor time is not the server's. What it prints is a conversation
 //! with the parent: `begin` and `end` around the measured time, then one line of JSON.
 
+mod drives;
+mod full;
+mod hostile;
 mod idle;
 mod paced;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fleet::{RawOptions, Stats, run_raw};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 use crate::child::end_with_parent;
 use crate::cli::{Client, Manner};
 use crate::error::Failure;
-use crate::terminal::SEED;
 
 pub(crate) const BEGIN: &str = "begin";
 pub(crate) const END: &str = "end";
-/// How long all connections may take to come up.
-const ONLINE_WITHIN: Duration = Duration::from_secs(60);
 /// Time under load before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
-const POLL: Duration = Duration::from_millis(20);
-const CONNECT_RATE: u32 = 1_000;
-
 /// How long ago the fix times of all loads begin.
 pub(crate) const AGE: Duration = Duration::from_hours(30 * 24);
+
+/// The second at which the fix times of a load begin.
+fn begin_s() -> i64 {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    now_s.saturating_sub(AGE.as_secs()) as i64
+}
 
 /// What a load came to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -52,55 +52,14 @@ pub(crate) fn run(command: &Client) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::io("start the runtime"))?;
     let outcome = runtime.block_on(async {
         match command.manner {
-            Manner::Full => full(command).await,
+            Manner::Full => full::run(command).await,
             Manner::Paced => paced::run(command).await,
             Manner::Idle => idle::run(command).await,
+            Manner::Hostile => hostile::run(command).await,
         }
     })?;
     println!("{}", serde_json::to_string(&outcome).map_err(Failure::other("write the outcome"))?);
     // Whoever measures decides when the connections close.
     std::thread::park();
     Ok(())
-}
-
-/// As fast as answers come: the fleet's load mode.
-async fn full(command: &Client) -> Result<Outcome, Failure> {
-    let mut options = RawOptions::new(command.to.to_string(), command.connections, command.window);
-    options.seed = SEED;
-    options.first_index = command.first;
-    options.age = AGE;
-    options.connect_rate = CONNECT_RATE;
-    let stats = Arc::new(Stats::default());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(run_raw(options, stats.clone(), async { drop(stopped.await) }));
-    let deadline = Instant::now() + ONLINE_WITHIN;
-    while stats.snapshot().online < u64::from(command.connections) {
-        if Instant::now() > deadline || running.is_finished() {
-            return Err(Failure::Child(format!(
-                "{} of {} terminals online",
-                stats.snapshot().online,
-                command.connections
-            )));
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    tokio::time::sleep(WARM_UP).await;
-    println!("{BEGIN}");
-    let (before, began) = (stats.snapshot().acked, Instant::now());
-    tokio::time::sleep(Duration::from_secs(command.seconds)).await;
-    let (after, took) = (stats.snapshot().acked, began.elapsed());
-    println!("{END}");
-    // The run may have ended by itself only with an error, which it returns.
-    let _ = stop.send(());
-    let ended = running.await.map_err(Failure::other("run the load"))?;
-    let report = ended.map_err(Failure::other("run the load"))?;
-    let ms = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64() * 1e3;
-    Ok(Outcome {
-        acked_per_s: (after - before) as f64 / took.as_secs_f64(),
-        acked: report.acked,
-        lost: report.lost,
-        held_back: 0,
-        latency_ms: [ms(report.p50), ms(report.p99), ms(report.p999)],
-        slowest: Vec::new(),
-    })
 }

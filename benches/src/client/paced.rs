@@ -5,26 +5,22 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use fleet::{Beginning, Network, Truck};
-use jt808::{BASE_LEN, BcdTime, Deframer, Header, Message, encode_frame};
+use jt808::{Deframer, Header};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::{AGE, BEGIN, END, Outcome, WARM_UP, idle};
+use super::drives::{Drive, Drives};
+use super::{BEGIN, END, Outcome, WARM_UP, begin_s, idle};
 use crate::cli::Client;
 use crate::error::Failure;
 use crate::fsync::Latencies;
-use crate::terminal::{SEED, Terminal};
+use crate::terminal::Terminal;
 
 /// Unanswered reports a connection at most.
 const WINDOW: usize = 64;
-/// Reports prepared a terminal.
-const PREPARED: u64 = 64;
 const TICK: Duration = Duration::from_millis(1);
-/// Offset of the time field in a report (JT/T 808-2019 table 23).
-const TIME_AT: usize = 22;
 const TENTH_US: u64 = 100_000;
 /// Slow moments that are told.
 const SLOWEST: usize = 6;
@@ -44,8 +40,7 @@ struct Shared {
 struct Sender {
     shared: Arc<Shared>,
     header: Header,
-    bodies: Vec<Vec<u8>>,
-    begin_s: i64,
+    drive: Drive,
     sent: u64,
 }
 
@@ -59,44 +54,24 @@ struct Paced {
 }
 
 impl Sender {
-    fn new(terminal: Terminal, now_s: i64) -> Result<Self, Failure> {
-        let edition = terminal.identity.edition;
-        let network = Network::qujing();
-        let beginning = Beginning { epoch_s: 0, showcase: false };
-        let truck = Truck::new(SEED, terminal.index, network, beginning);
-        let mut truck = truck.ok_or_else(|| Failure::Wrong(format!("no truck {}", terminal.index)))?;
-        let mut bodies = Vec::new();
-        for second in 0..PREPARED {
-            truck.advance_to(network, second);
-            let mut body = Vec::new();
-            let report = Message::Location(truck.fix(0).report(edition));
-            report.encode_body(edition, &mut body).map_err(Failure::other("encode a report"))?;
-            bodies.push(body);
-        }
+    fn new(terminal: Terminal) -> Self {
         let shared = Shared {
             stream: terminal.stream,
             slots: [const { AtomicU64::new(FREE) }; WINDOW],
             unanswered: AtomicU32::new(0),
         };
-        let begin_s = now_s - AGE.as_secs() as i64;
-        Ok(Self { shared: Arc::new(shared), header: terminal.header, bodies, begin_s, sent: 0 })
+        let drive = Drives::of(terminal.index, terminal.identity.edition);
+        Self { shared: Arc::new(shared), header: terminal.header, drive, sent: 0 }
     }
 
     /// Sends one report; `false` when too many are unanswered.
-    fn send(&mut self, due_us: u64, wire: &mut Vec<u8>) -> io::Result<bool> {
+    fn send(&mut self, due_us: u64, drives: &mut Drives, wire: &mut Vec<u8>) -> io::Result<bool> {
         let slot = &self.shared.slots[usize::from(self.header.serial) % WINDOW];
         if slot.load(Ordering::Acquire) != FREE {
             return Ok(false);
         }
-        // There and back again along the prepared way.
-        let turn = (self.sent % (2 * PREPARED - 2)) as usize;
-        let at = turn.min(2 * PREPARED as usize - 2 - turn);
-        let time = BcdTime::from_utc_s(self.begin_s + self.sent as i64).map_or([0; 6], BcdTime::to_bytes);
-        if let Some(body) = self.bodies.get_mut(at) {
-            body[TIME_AT..BASE_LEN].copy_from_slice(&time);
-            wire.clear();
-            encode_frame(&self.header, body, wire).map_err(io::Error::other)?;
-        }
+        wire.clear();
+        drives.write(self.drive, self.sent, &self.header, wire);
         slot.store(due_us + 1, Ordering::Release);
         self.shared.unanswered.fetch_add(1, Ordering::AcqRel);
         if self.shared.stream.try_write(wire)? != wire.len() {
@@ -140,7 +115,7 @@ async fn receive(shared: Arc<Shared>, stopped: Arc<AtomicBool>, epoch: Instant) 
 
 /// Sends `rate` reports a second, spread over all connections and over every millisecond. A thread of its own, because
 /// the timer of the runtime is no finer than what is to be measured.
-fn pace(mut senders: Vec<Sender>, command: &Client, epoch: Instant) -> io::Result<Paced> {
+fn pace(mut senders: Vec<Sender>, mut drives: Drives, command: &Client, epoch: Instant) -> io::Result<Paced> {
     let mut paced = Paced::default();
     let rate = u64::from(command.rate);
     let (warm, during) = (WARM_UP.as_micros() as u64, command.seconds * 1_000_000);
@@ -161,7 +136,7 @@ fn pace(mut senders: Vec<Sender>, command: &Client, epoch: Instant) -> io::Resul
             next += 1;
             emitted += 1;
             let Some(sender) = senders.get_mut(at) else { break };
-            if sender.send(due_us, &mut wire)? {
+            if sender.send(due_us, &mut drives, &mut wire)? {
                 paced.sent += 1;
             } else {
                 paced.held_back += 1;
@@ -182,19 +157,15 @@ fn slowest(tenths: &BTreeMap<u64, u32>) -> Vec<(f64, f64)> {
 
 /// The load.
 pub(super) async fn run(command: &Client) -> Result<Outcome, Failure> {
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
-    let terminals = idle::connect_all(command).await?;
-    let mut senders = Vec::with_capacity(terminals.len());
-    for terminal in terminals {
-        senders.push(Sender::new(terminal, now_s)?);
-    }
+    let senders: Vec<_> = idle::connect_all(command).await?.into_iter().map(Sender::new).collect();
+    let drives = Drives::new(begin_s())?;
     let (epoch, stopped) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let mut receiving = JoinSet::new();
     for sender in &senders {
         receiving.spawn(receive(sender.shared.clone(), stopped.clone(), epoch));
     }
     let command = command.clone();
-    let pacing = tokio::task::spawn_blocking(move || pace(senders, &command, epoch));
+    let pacing = tokio::task::spawn_blocking(move || pace(senders, drives, &command, epoch));
     let paced = pacing.await.map_err(Failure::other("pace the load"))?.map_err(Failure::io("send a report"))?;
     stopped.store(true, Ordering::Release);
     let (mut us, mut acked, mut tenths) = (Vec::new(), 0, BTreeMap::<u64, u32>::new());
@@ -215,7 +186,7 @@ pub(super) async fn run(command: &Client) -> Result<Outcome, Failure> {
         acked,
         lost: paced.sent - acked.min(paced.sent),
         held_back: paced.held_back,
-        latency_ms: [0.5, 0.99, 0.999].map(|part| latencies.quantile_ms(part)),
+        latency_ms: latencies.usual_ms(),
         slowest: slowest(&tenths),
     })
 }

@@ -41,6 +41,16 @@ impl Histogram {
         }
     }
 
+    /// What was recorded so far, and from here on nothing.
+    pub(crate) fn take(&self) -> Self {
+        Self { counts: self.counts.iter().map(|count| AtomicU64::new(count.swap(0, Relaxed))).collect() }
+    }
+
+    /// How many values were recorded.
+    pub(crate) fn total(&self) -> u64 {
+        self.counts.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
     /// The value below or at which `part` (0..=1) of all recorded values lie; `None` when there are none.
     pub(crate) fn quantile(&self, part: f64) -> Option<u64> {
         let counts: Vec<u64> = self.counts.iter().map(|count| count.load(Relaxed)).collect();
@@ -85,5 +95,7 @@ mod tests {
             let got = histogram.quantile(part).expect("values") as f64;
             assert!((got / want - 1.0).abs() < 0.04, "{part}: {got}");
         }
+        let taken = histogram.take();
+        assert_eq!((taken.total(), histogram.total(), histogram.quantile(0.5)), (10_000, 0, None));
     }
 }

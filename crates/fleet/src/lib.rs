@@ -53,5 +53,5 @@ pub use progress::{simulate, watch};
 pub use report::{Refusal, Report};
 pub use roads::Network;
 pub use run::{run, run_with};
-pub use stats::{Snapshot, Stats};
+pub use stats::{Recent, Snapshot, Stats};
 pub use truck::{Beginning, Truck};

@@ -149,7 +149,7 @@ mod tests {
         stats.generated.add(10);
         stats.acked.add(7);
         stats.sent.add(9);
-        stats.latency.record(1_000);
+        stats.landed(1_000);
         stats.refuse(0x0100, 4);
         stats.refuse(0x0100, 4);
         stats.refuse(0x0200, 9);

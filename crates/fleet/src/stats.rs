@@ -37,7 +37,9 @@ pub struct Stats {
     pub(crate) reconnects: Counter,
     pub(crate) connect_failures: Counter,
     pub(crate) texts: Counter,
-    pub(crate) latency: Histogram,
+    latency: Histogram,
+    /// Since somebody last looked.
+    recent: Histogram,
     refusals: Mutex<BTreeMap<(u16, u8), u64>>,
 }
 
@@ -72,7 +74,32 @@ pub struct Snapshot {
     pub p999: Option<Duration>,
 }
 
+/// Latencies since the last look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// Frames that were acknowledged.
+    pub frames: u64,
+    /// Median of send -> ack.
+    pub p50: Option<Duration>,
+    /// 99 % of send -> ack.
+    pub p99: Option<Duration>,
+}
+
 impl Stats {
+    /// A frame was acknowledged after so many microseconds.
+    pub(crate) fn landed(&self, us: u64) {
+        self.latency.record(us);
+        self.recent.record(us);
+    }
+
+    /// Latencies since this was asked before.
+    #[must_use]
+    pub fn recent(&self) -> Recent {
+        let taken = self.recent.take();
+        let quantile = |part| taken.quantile(part).map(Duration::from_micros);
+        Recent { frames: taken.total(), p50: quantile(0.5), p99: quantile(0.99) }
+    }
+
     pub(crate) fn refuse(&self, id: u16, result: u8) {
         *self.refusals.lock().unwrap_or_else(PoisonError::into_inner).entry((id, result)).or_default() += 1;
     }

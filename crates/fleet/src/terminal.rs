@@ -397,7 +397,7 @@ impl Terminal {
                 return Err(HangUp::Refused);
             }
             (0x0200 | 0x0704, true) => {
-                stats.latency.record(now_us - frame.sent_us);
+                stats.landed(now_us - frame.sent_us);
                 deliver(&frame.fixes, stats, fx);
                 self.part_acked(frame.part, stats, fx);
             }
