@@ -11,6 +11,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
+use crate::decode::{open_body, read_record};
 use crate::hash::{Algorithm, EnvelopeHash, Hash};
 use crate::proto::journal as pb;
 use crate::record::Record;
@@ -20,7 +21,6 @@ pub(crate) const MAGIC: [u8; 4] = *b"HWEV";
 /// Longer bodies are not written, and not believed when read.
 pub(crate) const BODY_MAX: u32 = 64 << 20;
 const PLAIN: u8 = 0;
-const FORMAT: u32 = 1;
 
 /// What is wrong with stored bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,7 +141,8 @@ impl<'a> EnvelopeWriter<'a> {
     }
 }
 
-fn seal_piece(out: &mut BytesMut, piece: usize) {
+/// Fills in length and checksum of the piece that begins there and reaches to the end.
+pub(crate) fn seal_piece(out: &mut BytesMut, piece: usize) {
     let length = (out.len() - piece - 8) as u32;
     let crc = crc32c::crc32c(&out[piece + 8..]);
     out[piece..piece + 4].copy_from_slice(&length.to_le_bytes());
@@ -162,43 +163,15 @@ pub(crate) fn read_body(prelude: Prelude, body: &Bytes) -> Result<Envelope, Enve
     if prelude.codec != PLAIN {
         return Err(EnvelopeError::Codec(prelude.codec));
     }
-    let mut rest = body.clone();
-    let header_bytes = take_piece(&mut rest).ok_or(EnvelopeError::Header)?;
-    let foreign = |what: String| EnvelopeError::Foreign(what);
-    let header = pb::Header::decode(header_bytes.clone()).map_err(|_| foreign("its header has another form".into()))?;
-    if header.format > FORMAT {
-        return Err(EnvelopeError::Format(header.format));
-    }
-    let algorithm = Algorithm::from_pb(header.algorithm)
-        .ok_or_else(|| foreign(format!("hash algorithm {} is not known to this program", header.algorithm)))?;
-    let mut hash = EnvelopeHash::new(algorithm, &header_bytes);
-    let mut records = Vec::with_capacity(header.count.min(65_536) as usize);
-    for index in 0..header.count {
-        let damaged = |what| EnvelopeError::Record { index, what };
-        let piece = take_piece(&mut rest).ok_or(damaged("its checksum does not fit"))?;
+    let mut opened = open_body(body)?;
+    let mut hash = EnvelopeHash::new(opened.algorithm, &opened.header_bytes);
+    let mut records = Vec::with_capacity(opened.header.count.min(65_536) as usize);
+    opened.for_each(|index, piece| {
         hash.record(&piece);
-        let decoded = pb::Record::decode(piece).map_err(|_| foreign(format!("record {index} has another form")))?;
-        let kind = decoded.kind;
-        let record = Record::from_pb(decoded);
-        records.push(record.ok_or_else(|| foreign(format!("record {index} is of the unknown kind {kind}")))?);
-    }
-    if !rest.is_empty() {
-        return Err(foreign("there are bytes after the last record".into()));
-    }
-    Ok(Envelope { seq: prelude.seq, header, records, hash: hash.finish() })
-}
-
-fn take_piece(rest: &mut Bytes) -> Option<Bytes> {
-    if rest.len() < 8 {
-        return None;
-    }
-    let (length, crc) = (le_u32(rest) as usize, le_u32(&rest[4..]));
-    if rest.len() - 8 < length {
-        return None;
-    }
-    let _ = rest.split_to(8);
-    let piece = rest.split_to(length);
-    (crc32c::crc32c(&piece) == crc).then_some(piece)
+        records.push(read_record(index, piece)?);
+        Ok(())
+    })?;
+    Ok(Envelope { seq: prelude.seq, header: opened.header, records, hash: hash.finish() })
 }
 
 #[cfg(test)]

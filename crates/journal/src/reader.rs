@@ -1,15 +1,17 @@
-//! Reading the journal back: batches in the order in which they took effect.
+//! Reading the journal back: batches in the order in which they took effect, or backwards from the newest.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{ControlRecord, Position, Timestamp};
 
+use crate::decode::{hash_body, open_body, read_record};
 use crate::disk::Disk;
-use crate::envelope::Envelope;
-use crate::record::Batch;
-use crate::scan::{EndError, Place, Scan, ScanError};
+use crate::hash::{EnvelopeHash, Hash};
+use crate::proto::journal as pb;
+use crate::record::{Batch, Record};
 use crate::segment::{Broken, OpenError, Stream, io_error, list};
+use crate::source::{Segment, Stored, Walk, to_open_error};
 use crate::{ChangeCodecError, change_codec};
 
 /// Why reading stopped.
@@ -38,8 +40,7 @@ pub enum ReadError {
 pub struct Reader {
     disk: Arc<dyn Disk>,
     segments: std::vec::IntoIter<(u64, PathBuf)>,
-    places: std::vec::IntoIter<Place>,
-    open: Option<(Box<dyn crate::DiskFile>, PathBuf)>,
+    walk: Option<Walk>,
     control: std::iter::Peekable<std::vec::IntoIter<ControlRecord>>,
     next_seq: u64,
     /// The last envelope to read.
@@ -60,21 +61,14 @@ impl Reader {
         until: u64,
         control_after: u64,
     ) -> Result<Self, ReadError> {
-        let folder = journal.join(Stream::Frames.folder());
-        let mut segments = list(&*disk, &folder).map_err(|e| io_error("list", &folder, e))?;
         let next_seq = after + 1;
-        if let Some((first, _)) = segments.first().filter(|(first, _)| *first > next_seq) {
-            return Err(ReadError::Gone { asked: next_seq, first: *first });
-        }
-        let keep = segments.partition_point(|(first, _)| *first <= next_seq).saturating_sub(1);
-        segments.drain(..keep);
-        let mut control = read_control(&*disk, journal)?;
+        let segments = segments_from(&*disk, journal, Stream::Frames, next_seq)?;
+        let mut control = if control_after == u64::MAX { Vec::new() } else { read_control(&*disk, journal)? };
         control.retain(|record| record.seq > control_after);
         Ok(Self {
             disk,
             segments: segments.into_iter(),
-            places: Vec::new().into_iter(),
-            open: None,
+            walk: None,
             control: control.into_iter().peekable(),
             next_seq,
             until,
@@ -86,102 +80,145 @@ impl Reader {
     /// # Errors
     /// When an envelope is damaged.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
-        loop {
-            if let Some(place) = self.places.next() {
-                let envelope = self.read(place)?;
-                return self.batch(envelope).map(Some);
+        while self.next_seq <= self.until {
+            if let Some(walk) = &mut self.walk
+                && let Some(stored) = walk.next()?
+            {
+                if stored.seq != self.next_seq {
+                    return Err(ReadError::Gone { asked: self.next_seq, first: stored.seq });
+                }
+                let decoded = decode(&walk.segment, &stored)?;
+                return Ok(Some(self.batch(decoded)));
             }
             let Some((_, path)) = self.segments.next() else { return Ok(None) };
-            let file = self.disk.open_read(&path).map_err(|e| io_error("open", &path, e))?;
-            let mut places = places(&*file, &path, self.segments.len() == 0)?;
-            places.retain(|place| (self.next_seq..=self.until).contains(&place.prelude.seq));
-            self.places = places.into_iter();
-            self.open = Some((file, path));
+            self.walk = Some(walk_from(&*self.disk, &path, self.next_seq, self.segments.len() == 0)?);
         }
+        Ok(None)
     }
 
-    fn read(&self, place: Place) -> Result<Envelope, ReadError> {
-        let (file, path) = self.open.as_ref().ok_or(ReadError::Gone { asked: place.prelude.seq, first: 0 })?;
-        let scan = Scan::open(&**file, path).map_err(|e| io_error("read", path, e))?;
-        scan.read(place).map_err(|e| read_error(e, path, place))
-    }
-
-    fn batch(&mut self, envelope: Envelope) -> Result<Batch, ReadError> {
-        if envelope.seq != self.next_seq {
-            return Err(ReadError::Gone { asked: self.next_seq, first: envelope.seq });
-        }
+    fn batch(&mut self, decoded: Decoded) -> Batch {
         self.next_seq += 1;
-        let control_seq = envelope.header.control_seq;
-        let mut control = Vec::new();
-        while let Some(record) = self.control.next_if(|record| record.seq <= control_seq) {
-            control.push(record);
+        let mut batch = decoded.into_batch();
+        while let Some(record) = self.control.next_if(|record| record.seq <= batch.control_seq) {
+            batch.control.push(record);
         }
-        Ok(Batch {
-            position: Position { shard: 0, seq: envelope.seq },
-            hash: envelope.hash,
-            control_seq,
-            control,
-            received: Timestamp(envelope.header.first_received_us),
-            records: envelope.records,
-        })
+        batch
     }
 }
 
-fn read_error(error: ScanError, path: &Path, place: Place) -> ReadError {
-    match error {
-        ScanError::Io(e) => io_error("read", path, e).into(),
-        ScanError::Envelope(e) => {
-            let record = if let crate::EnvelopeError::Record { index, .. } = &e { Some(*index) } else { None };
-            ReadError::Broken(Broken {
-                file: path.display().to_string(),
-                offset: place.offset,
-                seq: place.prelude.seq,
-                record,
-                reason: e.to_string(),
-            })
+/// The segments that hold what comes from `seq` on.
+fn segments_from(disk: &dyn Disk, journal: &Path, stream: Stream, seq: u64) -> Result<Vec<(u64, PathBuf)>, ReadError> {
+    let mut segments = segments(disk, journal, stream)?;
+    if let Some((first, _)) = segments.first().filter(|(first, _)| *first > seq) {
+        return Err(ReadError::Gone { asked: seq, first: *first });
+    }
+    let keep = segments.partition_point(|(first, _)| *first <= seq).saturating_sub(1);
+    segments.drain(..keep);
+    Ok(segments)
+}
+
+/// The segments of a chain.
+pub(crate) fn segments(disk: &dyn Disk, journal: &Path, stream: Stream) -> Result<Vec<(u64, PathBuf)>, OpenError> {
+    let folder = journal.join(stream.folder());
+    list(disk, &folder).map_err(|e| io_error("list", &folder, e))
+}
+
+/// A walk through a segment that stands before `seq`, if that is in it.
+pub(crate) fn walk_from(disk: &dyn Disk, path: &Path, seq: u64, is_last: bool) -> Result<Walk, ReadError> {
+    let segment = Segment::open(disk, path)?;
+    let end = segment.end(is_last)?;
+    let start = segment.start();
+    let mut walk = segment.walk(start, end);
+    walk.skip_to(seq)?;
+    Ok(walk)
+}
+
+/// An envelope with its records.
+pub(crate) struct Decoded {
+    pub seq: u64,
+    pub header: pb::Header,
+    pub records: Vec<Record>,
+    pub hash: Hash,
+}
+
+impl Decoded {
+    pub(crate) fn into_batch(self) -> Batch {
+        Batch {
+            position: Position { shard: 0, seq: self.seq },
+            hash: self.hash,
+            control_seq: self.header.control_seq,
+            control: Vec::new(),
+            received: Timestamp(self.header.first_received_us),
+            records: self.records,
         }
     }
 }
 
-/// The envelopes of a segment. What a start would cut from the last one is not among them.
-fn places(file: &dyn crate::DiskFile, path: &Path, is_last: bool) -> Result<Vec<Place>, ReadError> {
-    let failed = |e| ReadError::from(io_error("read", path, e));
-    let mut scan = Scan::open(file, path).map_err(failed)?;
-    if scan.header.is_none() {
-        return Err(ReadError::Broken(scan.no_header(0)));
-    }
-    let end = if is_last {
-        let mut scan = Scan::open(file, path).map_err(failed)?;
-        match scan.find_end() {
-            Ok(end) => Some(end.offset),
-            Err(EndError::Io(error)) => return Err(failed(error)),
-            Err(EndError::Broken(broken)) => return Err(ReadError::Broken(broken)),
-        }
-    } else {
-        None
-    };
-    let mut places = Vec::new();
-    while end != Some(scan.offset()) {
-        match scan.next_prelude() {
-            Ok(Some(place)) => places.push(place),
-            Ok(None) => break,
-            Err(ScanError::Io(error)) => return Err(failed(error)),
-            Err(ScanError::Envelope(error)) => return Err(ReadError::Broken(scan.broken(0, error.to_string()))),
-        }
-    }
-    Ok(places)
+pub(crate) fn decode(segment: &Segment, stored: &Stored) -> Result<Decoded, ReadError> {
+    let decoded = (|| {
+        let mut opened = open_body(&stored.body)?;
+        let mut records = Vec::with_capacity(opened.header.count.min(65_536) as usize);
+        let hash = if let Some(hash) = stored.hash {
+            opened.for_each(|index, piece| {
+                records.push(read_record(index, piece)?);
+                Ok(())
+            })?;
+            hash
+        } else {
+            let mut hash = EnvelopeHash::new(opened.algorithm, &opened.header_bytes);
+            opened.for_each(|index, piece| {
+                hash.record(&piece);
+                records.push(read_record(index, piece)?);
+                Ok(())
+            })?;
+            hash.finish()
+        };
+        Ok(Decoded { seq: stored.seq, header: opened.header, records, hash })
+    })();
+    decoded.map_err(|error| segment.damaged(stored.offset, stored.seq, &error))
 }
 
 /// The hash of one frame envelope; `None` when the journal does not hold it.
 ///
 /// # Errors
 /// When it cannot be read.
+#[expect(clippy::needless_pass_by_value, reason = "as the other readers take it")]
 pub fn envelope_hash(disk: Arc<dyn Disk>, journal: &Path, seq: u64) -> Result<Option<[u8; 32]>, ReadError> {
-    match Reader::open(disk, journal, seq.saturating_sub(1), seq, u64::MAX) {
-        Ok(mut reader) => Ok(reader.next_batch()?.map(|batch| batch.hash)),
-        Err(ReadError::Gone { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    stored_hash(&*disk, journal, Stream::Frames, seq)
+}
+
+/// The hash of one envelope of a chain; `None` when the journal does not hold it.
+pub(crate) fn stored_hash(
+    disk: &dyn Disk,
+    journal: &Path,
+    stream: Stream,
+    seq: u64,
+) -> Result<Option<Hash>, ReadError> {
+    let Some((walk, stored)) = find(disk, journal, stream, seq)? else { return Ok(None) };
+    hash_of(&walk.segment, &stored).map(Some)
+}
+
+pub(crate) fn hash_of(segment: &Segment, stored: &Stored) -> Result<Hash, ReadError> {
+    let hash = stored.hash.map_or_else(|| hash_body(&stored.body), Ok);
+    hash.map_err(|error| segment.damaged(stored.offset, stored.seq, &error))
+}
+
+/// One envelope of a chain, and the walk that stands behind it; `None` when the journal does not hold it.
+pub(crate) fn find(
+    disk: &dyn Disk,
+    journal: &Path,
+    stream: Stream,
+    seq: u64,
+) -> Result<Option<(Walk, Stored)>, ReadError> {
+    let segments = match segments_from(disk, journal, stream, seq) {
+        Ok(segments) => segments,
+        Err(ReadError::Gone { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some((_, path)) = segments.first().filter(|_| seq > 0) else { return Ok(None) };
+    let mut walk = walk_from(disk, path, seq, segments.len() == 1)?;
+    let stored = walk.next()?.filter(|stored| stored.seq == seq);
+    Ok(stored.map(|stored| (walk, stored)))
 }
 
 /// The whole control chain. It is small, and never deleted.
@@ -189,74 +226,16 @@ pub fn envelope_hash(disk: Arc<dyn Disk>, journal: &Path, seq: u64) -> Result<Op
 /// # Errors
 /// When it cannot be read.
 pub fn read_control(disk: &dyn Disk, journal: &Path) -> Result<Vec<ControlRecord>, OpenError> {
-    let folder = journal.join(Stream::Control.folder());
-    let segments = list(disk, &folder).map_err(|e| io_error("list", &folder, e))?;
+    let segments = segments(disk, journal, Stream::Control)?;
     let count = segments.len();
     let mut records = Vec::new();
-    for (index, (_, path)) in segments.into_iter().enumerate() {
-        let file = disk.open_read(&path).map_err(|e| io_error("open", &path, e))?;
-        let places = places(&*file, &path, index + 1 == count).map_err(to_open_error)?;
-        let scan = Scan::open(&*file, &path).map_err(|e| io_error("read", &path, e))?;
-        for place in places {
-            let envelope = scan.read(place).map_err(|error| to_open_error(read_error(error, &path, place)))?;
-            for record in envelope.records {
+    for (index, (first, path)) in segments.into_iter().enumerate() {
+        let mut walk = walk_from(disk, &path, first, index + 1 == count).map_err(to_open_error)?;
+        while let Some(stored) = walk.next().map_err(to_open_error)? {
+            for record in decode(&walk.segment, &stored).map_err(to_open_error)?.records {
                 records.push(change_codec::decode(record.raw, record.received)?);
             }
         }
     }
     Ok(records)
-}
-
-fn to_open_error(error: ReadError) -> OpenError {
-    match error {
-        ReadError::Open(error) => error,
-        ReadError::Broken(broken) => OpenError::Broken(broken),
-        ReadError::Control(error) => OpenError::Control(error),
-        ReadError::Gone { asked, first } => OpenError::Broken(Broken {
-            file: String::new(),
-            offset: 0,
-            seq: asked,
-            record: None,
-            reason: format!("it begins at {first}"),
-        }),
-    }
-}
-
-/// Walks frame envelopes backwards from the newest (or from before `before`), calling `visit` until it returns
-/// `false` or the journal begins.
-///
-/// # Errors
-/// When an envelope cannot be read.
-pub fn scan_backwards(
-    disk: &dyn Disk,
-    journal: &Path,
-    before: Option<u64>,
-    mut visit: impl FnMut(Batch) -> bool,
-) -> Result<(), ReadError> {
-    let folder = journal.join(Stream::Frames.folder());
-    let segments = list(disk, &folder).map_err(|e| io_error("list", &folder, e))?;
-    let count = segments.len();
-    for (index, (first, path)) in segments.into_iter().enumerate().rev() {
-        if before.is_some_and(|before| first >= before) {
-            continue;
-        }
-        let file = disk.open_read(&path).map_err(|e| io_error("open", &path, e))?;
-        let places = places(&*file, &path, index + 1 == count)?;
-        let scan = Scan::open(&*file, &path).map_err(|e| io_error("read", &path, e))?;
-        for place in places.into_iter().rev().filter(|place| before.is_none_or(|before| place.prelude.seq < before)) {
-            let envelope = scan.read(place).map_err(|e| read_error(e, &path, place))?;
-            let batch = Batch {
-                position: Position { shard: 0, seq: envelope.seq },
-                hash: envelope.hash,
-                control_seq: envelope.header.control_seq,
-                control: Vec::new(),
-                received: Timestamp(envelope.header.first_received_us),
-                records: envelope.records,
-            };
-            if !visit(batch) {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
 }

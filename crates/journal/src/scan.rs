@@ -62,18 +62,6 @@ impl<'a> Scan<'a> {
         })
     }
 
-    pub(crate) const fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    pub(crate) const fn length(&self) -> u64 {
-        self.length
-    }
-
-    pub(crate) const fn next_seq(&self) -> u64 {
-        self.next_seq
-    }
-
     pub(crate) fn broken(&self, seq: u64, reason: String) -> Broken {
         let seq = if seq == 0 { self.next_seq } else { seq };
         Broken { file: self.name.clone(), offset: self.offset, seq, record: None, reason }

@@ -1,0 +1,157 @@
+//! Walking frame envelopes backwards from the newest, passing over what cannot hold what is looked for.
+
+use std::path::{Path, PathBuf};
+
+use model::{TerminalId, Timestamp};
+
+use crate::disk::Disk;
+use crate::index::{Index, read_index};
+use crate::reader::{ReadError, decode, segments};
+use crate::record::Batch;
+use crate::segment::Stream;
+use crate::source::{Backwards, Run, Segment};
+
+/// What is looked for. Batches that cannot hold it are passed over where that can be told cheaply; others are visited,
+/// so the visitor looks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// Only envelopes before this one.
+    pub before: Option<u64>,
+    /// Received at or after.
+    pub from: Timestamp,
+    /// Received before.
+    pub to: Timestamp,
+    /// Whose; `None`: anybody's.
+    pub terminal: Option<TerminalId>,
+}
+
+impl Default for Sought {
+    fn default() -> Self {
+        Self { before: None, from: Timestamp::MIN, to: Timestamp::MAX, terminal: None }
+    }
+}
+
+/// Walks frame envelopes backwards from the newest (or from before `before`), calling `visit` until it returns
+/// `false` or the journal begins.
+///
+/// # Errors
+/// When an envelope cannot be read.
+pub fn scan_backwards(
+    disk: &dyn Disk,
+    journal: &Path,
+    before: Option<u64>,
+    visit: impl FnMut(Batch) -> bool,
+) -> Result<(), ReadError> {
+    look_back(disk, journal, &Sought { before, ..Sought::default() }, visit)
+}
+
+/// Walks backwards through the frame envelopes that may hold what is sought, calling `visit` until it returns `false`
+/// or nothing is left.
+///
+/// # Errors
+/// When an envelope cannot be read.
+pub fn look_back(
+    disk: &dyn Disk,
+    journal: &Path,
+    sought: &Sought,
+    mut visit: impl FnMut(Batch) -> bool,
+) -> Result<(), ReadError> {
+    let segments = segments(disk, journal, Stream::Frames)?;
+    let count = segments.len();
+    let mut upper = sought.before.map_or(count, |before| segments.partition_point(|(first, _)| *first < before));
+    upper = begun_before(disk, &segments[..upper], sought.to)?;
+    for (index, (_, path)) in segments.iter().enumerate().take(upper).rev() {
+        match look_through(disk, path, index + 1 == count, sought, &mut visit)? {
+            Outcome::GoOn => {}
+            Outcome::Done => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// How many of the segments begin before `to`; received times never decrease along the chain.
+fn begun_before(disk: &dyn Disk, segments: &[(u64, PathBuf)], to: Timestamp) -> Result<usize, ReadError> {
+    if to == Timestamp::MAX {
+        return Ok(segments.len());
+    }
+    let (mut low, mut high) = (0, segments.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match first_received(disk, &segments[middle].1)? {
+            Some(first) if first < to => low = middle + 1,
+            // An empty segment is the last and holds nothing.
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// When the first envelope of a segment was received; `None` when it has none, or that one cannot be read.
+pub(crate) fn first_received(disk: &dyn Disk, path: &Path) -> Result<Option<Timestamp>, ReadError> {
+    let segment = Segment::open(disk, path)?;
+    let (start, end) = (segment.start(), segment.length);
+    let mut walk = segment.walk(start, end);
+    let stored = match walk.next() {
+        Ok(stored) => stored,
+        Err(ReadError::Broken(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let opened = stored.and_then(|stored| crate::decode::open_body(&stored.body).ok());
+    Ok(opened.map(|opened| Timestamp(opened.header.first_received_us)))
+}
+
+enum Outcome {
+    GoOn,
+    Done,
+}
+
+fn look_through(
+    disk: &dyn Disk,
+    path: &Path,
+    is_last: bool,
+    sought: &Sought,
+    visit: &mut impl FnMut(Batch) -> bool,
+) -> Result<Outcome, ReadError> {
+    let segment = Segment::open(disk, path)?;
+    let end = segment.end(is_last)?;
+    let index = if is_last { None } else { read_index(disk, path, segment.length) };
+    let (wanted, reaches_further) = match index {
+        Some(index) => wanted_of(&index, sought),
+        None => {
+            let start = segment.start();
+            let runs = Segment::open(disk, path)?.walk(start, end).runs()?;
+            let reaches = runs.first().is_none_or(|(_, received)| *received >= sought.from.0);
+            (runs.into_iter().map(|(run, _)| (run, true)).collect(), reaches)
+        }
+    };
+    let before = sought.before.unwrap_or(u64::MAX);
+    let mut backwards = Backwards::new(segment, end);
+    // From the newest run on; each ends where the next begins.
+    let mut upper = before;
+    for (run, may_hold) in wanted.into_iter().rev() {
+        if may_hold {
+            for stored in backwards.run(run, upper)? {
+                let batch = decode(backwards.segment(), &stored)?.into_batch();
+                if !visit(batch) {
+                    return Ok(Outcome::Done);
+                }
+            }
+        }
+        upper = upper.min(run.first_seq);
+    }
+    Ok(if reaches_further { Outcome::GoOn } else { Outcome::Done })
+}
+
+/// The runs with whether each may hold what is sought, and whether what is before the segment may.
+fn wanted_of(index: &Index, sought: &Sought) -> (Vec<(Run, bool)>, bool) {
+    let mut wanted = Vec::with_capacity(index.runs.len());
+    for (number, entry) in index.runs.iter().enumerate() {
+        // A run ends where the next begins; received times are the same there at most.
+        let ends = index.runs.get(number + 1).map_or(i64::MAX, |next| next.received_us);
+        let in_time = entry.received_us < sought.to.0 && ends >= sought.from.0;
+        let may_hold = in_time && sought.terminal.is_none_or(|terminal| entry.filter.may_hold(terminal));
+        wanted.push((entry.run, may_hold));
+    }
+    let reaches = index.runs.first().is_none_or(|first| first.received_us >= sought.from.0);
+    (wanted, reaches)
+}
