@@ -1,7 +1,7 @@
 //! The canonical digest: a SHA-256 over facts and fixes that does not depend on what lies where.
 //!
 //! All numbers big-endian, texts and lists after their length. First every fact in the order (id, revision), all
-//! fields with owner and case state, but not the place in the feed. Then, by vehicle and day in China, the fixes in
+//! fields with owner and case state, but not the place in the feed. Then, by bucket of the vehicle (see the segment format), vehicle and day in China, the fixes in
 //! track order, each once, with the source and the received time of the earliest arrival.
 
 use std::collections::BTreeMap;
@@ -13,20 +13,19 @@ use crate::hot::Hot;
 use crate::sqlite::Db;
 use crate::sqlite::views::Snapshot;
 use crate::track::collapse;
-use crate::{FactRow, StoreError};
+use crate::{FactRow, StoreError, segment};
 
 const FACTS_AT_ONCE: i64 = 1000;
 
 /// The digest of everything. Hot memory is read first: what moves meanwhile is seen twice, never missed.
 pub(crate) async fn compute(hot: &Hot, db: &Db) -> Result<Digest, StoreError> {
-    let mut vehicles = hot.vehicles();
     let mut hot_fixes: BTreeMap<VehicleId, Vec<Fix>> = BTreeMap::new();
-    for vehicle in &vehicles {
-        hot_fixes.insert(*vehicle, hot.fixes(*vehicle, Timestamp::MIN, Timestamp::MAX));
+    for vehicle in hot.vehicles() {
+        hot_fixes.insert(vehicle, hot.fixes(vehicle, Timestamp::MIN, Timestamp::MAX)?);
     }
     let mut snapshot = Snapshot::open(db).await?;
     let mut hash = Sha256::new();
-    hash.update(b"hazwatch views 1");
+    hash.update(b"hazwatch views 2");
     let mut after = None;
     loop {
         let facts = snapshot.facts(after, FACTS_AT_ONCE).await?;
@@ -34,12 +33,22 @@ pub(crate) async fn compute(hot: &Hot, db: &Db) -> Result<Digest, StoreError> {
         after = Some((last.fact.id, last.fact.revision));
         facts.iter().for_each(|row| add_fact(&mut hash, row));
     }
-    vehicles.extend(snapshot.vehicles().await?);
-    vehicles.sort_unstable();
-    vehicles.dedup();
-    for vehicle in vehicles {
-        let loose = hot_fixes.remove(&vehicle).unwrap_or_default();
-        add_vehicle(&mut hash, &mut snapshot, vehicle, loose).await?;
+    let mut buckets: BTreeMap<i64, BTreeMap<VehicleId, Vec<Fix>>> = BTreeMap::new();
+    for vehicle in snapshot.vehicles().await? {
+        buckets.entry(segment::bucket(vehicle)).or_default().entry(vehicle).or_default();
+    }
+    for (vehicle, fixes) in hot_fixes {
+        buckets.entry(segment::bucket(vehicle)).or_default().insert(vehicle, fixes);
+    }
+    // A bucket at a time: its rows hold the fixes of all its vehicles.
+    for bucket in 0..segment::BUCKETS {
+        let mut vehicles = buckets.remove(&bucket).unwrap_or_default();
+        for (vehicle, fixes) in snapshot.bucket(bucket).await? {
+            vehicles.entry(vehicle).or_default().extend(fixes);
+        }
+        for (vehicle, loose) in vehicles {
+            add_vehicle(&mut hash, &mut snapshot, vehicle, loose).await?;
+        }
     }
     Ok(Digest(hash.finalize().into()))
 }
@@ -48,9 +57,8 @@ async fn add_vehicle(
     hash: &mut Sha256,
     snapshot: &mut Snapshot<'_>,
     vehicle: VehicleId,
-    mut loose: Vec<Fix>,
+    loose: Vec<Fix>,
 ) -> Result<(), StoreError> {
-    loose.extend(snapshot.blocks_of(vehicle).await?);
     let mut days: BTreeMap<i32, Vec<Fix>> = BTreeMap::new();
     for fix in loose {
         days.entry(fix.time.china_day()).or_default().push(fix);

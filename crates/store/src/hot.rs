@@ -1,25 +1,95 @@
-//! Hot memory: per lane the fixes that no checkpoint has taken yet. Nothing else stays here, so idle vehicles cost
-//! nothing.
+//! Hot memory: per lane the fixes that no checkpoint has taken yet, coded as they will lie in the segment. Nothing
+//! else stays here, so idle vehicles cost nothing.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use model::{Fix, Timestamp, VehicleId};
 use parking_lot::Mutex;
 
-use crate::LastPosition;
+use crate::chunk::bcd::Calendar;
+use crate::segment::row::Strand;
+use crate::segment::{self, strand};
+use crate::{LastPosition, StoreError};
+
+/// A strand is closed and the next one begun beyond this, bytes.
+const STRAND_LEN: usize = 32 * 1024;
+
+/// Ids are numbers of our own making: spreading them is enough.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        // The table takes its place from the low bits and its tag from the high ones.
+        self.0 = segment::spread(self.0 ^ value).rotate_left(20);
+    }
+}
 
 /// The fixes of one lane between two cuts.
 #[derive(Default)]
 pub(crate) struct Buffer {
-    vehicles: BTreeMap<VehicleId, Vehicle>,
+    places: HashMap<VehicleId, u32, BuildHasherDefault<IdHasher>>,
+    vehicles: Vec<Vehicle>,
+    calendar: Calendar,
     count: usize,
 }
 
-#[derive(Default)]
+/// One vehicle in one buffer.
 struct Vehicle {
-    fixes: Vec<Fix>,
-    last: Option<LastPosition>,
+    id: VehicleId,
+    start: Timestamp,
+    stop: Timestamp,
+    strand: strand::Encoder,
+    /// Strands before, closed because they were long.
+    closed: Vec<(usize, Vec<u8>)>,
+    /// The last position, where it is not the last fix.
+    best: Option<Box<Fix>>,
+}
+
+impl Vehicle {
+    fn new(id: VehicleId) -> Self {
+        let strand = strand::Encoder::default();
+        Self { id, start: Timestamp::MAX, stop: Timestamp::MIN, strand, closed: Vec::new(), best: None }
+    }
+
+    fn push(&mut self, fix: Fix, calendar: &mut Calendar) {
+        self.start = self.start.min(fix.time);
+        self.stop = self.stop.max(fix.time);
+        let rank = |fix: &Fix| (fix.time, fix.source);
+        let best = self.best.as_deref().or_else(|| (self.strand.count() > 0).then(|| self.strand.last()));
+        match best.filter(|best| best.is_judgeable()) {
+            Some(best) if !fix.is_judgeable() || rank(&fix) <= rank(best) => {
+                if self.best.is_none() {
+                    self.best = Some(Box::new(best.clone()));
+                }
+            }
+            _ => self.best = None,
+        }
+        if self.strand.bytes().len() > STRAND_LEN {
+            let full = std::mem::take(&mut self.strand);
+            self.closed.push((full.count(), full.finish()));
+        }
+        self.strand.push(fix, calendar);
+    }
+
+    fn strands(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let closed = self.closed.iter().map(|(count, bytes)| (*count, bytes.as_slice()));
+        closed.chain([(self.strand.count(), self.strand.bytes())])
+    }
+
+    fn last(&self) -> Option<LastPosition> {
+        LastPosition::of(self.best.as_deref().unwrap_or_else(|| self.strand.last()))
+    }
 }
 
 #[derive(Default)]
@@ -41,21 +111,42 @@ pub(crate) struct Cut {
 }
 
 impl Buffer {
+    /// An empty one with room for as many vehicles as the one before had.
+    fn like(other: &Self) -> Self {
+        let count = other.vehicles.len();
+        Self {
+            places: HashMap::with_capacity_and_hasher(count, BuildHasherDefault::default()),
+            vehicles: Vec::with_capacity(count),
+            ..Self::default()
+        }
+    }
+
     fn push(&mut self, vehicle: VehicleId, fix: Fix) {
-        let entry = self.vehicles.entry(vehicle).or_default();
-        entry.last = later(entry.last, LastPosition::of(&fix));
-        entry.fixes.push(fix);
+        let next = self.vehicles.len();
+        let place = *self.places.entry(vehicle).or_insert(next as u32) as usize;
+        if place == next {
+            self.vehicles.push(Vehicle::new(vehicle));
+        }
+        if let Some(entry) = self.vehicles.get_mut(place) {
+            entry.push(fix, &mut self.calendar);
+        }
         self.count += 1;
     }
 
-    /// The fixes by vehicle.
-    pub(crate) fn vehicles(&self) -> impl Iterator<Item = (VehicleId, &[Fix])> {
-        self.vehicles.iter().map(|(id, v)| (*id, v.fixes.as_slice()))
+    fn get(&self, vehicle: VehicleId) -> Option<&Vehicle> {
+        self.places.get(&vehicle).and_then(|place| self.vehicles.get(*place as usize))
+    }
+
+    /// The strands, in the order in which the vehicles came.
+    pub(crate) fn strands(&self) -> impl Iterator<Item = Strand<'_>> {
+        self.vehicles.iter().flat_map(|v| {
+            v.strands().map(|(count, bytes)| Strand { vehicle: v.id, start: v.start, stop: v.stop, count, bytes })
+        })
     }
 
     /// The last positions by vehicle.
     pub(crate) fn last_positions(&self) -> impl Iterator<Item = (VehicleId, LastPosition)> {
-        self.vehicles.iter().filter_map(|(id, v)| v.last.map(|last| (*id, last)))
+        self.vehicles.iter().filter_map(|v| v.last().map(|last| (v.id, last)))
     }
 }
 
@@ -83,7 +174,8 @@ impl Hot {
 
     pub(crate) fn cut(&self, lane: usize) {
         let mut lane = self.lane(lane).lock();
-        let current = std::mem::take(&mut lane.current);
+        let next = Buffer::like(&lane.current);
+        let current = std::mem::replace(&mut lane.current, next);
         if current.count > 0 {
             lane.flushing.push(Arc::new(current));
         }
@@ -110,19 +202,27 @@ impl Hot {
     }
 
     fn each(lane: &Lane, vehicle: VehicleId) -> impl Iterator<Item = &Vehicle> {
-        lane.flushing.iter().map(AsRef::as_ref).chain([&lane.current]).filter_map(move |b| b.vehicles.get(&vehicle))
+        lane.flushing.iter().map(AsRef::as_ref).chain([&lane.current]).filter_map(move |b| b.get(vehicle))
     }
 
     /// The fixes of a vehicle with `from` <= time < `to`, in no order.
-    pub(crate) fn fixes(&self, vehicle: VehicleId, from: Timestamp, to: Timestamp) -> Vec<Fix> {
-        let mut found = Vec::new();
+    ///
+    /// # Errors
+    /// `Corrupt` when memory has changed under us.
+    pub(crate) fn fixes(&self, vehicle: VehicleId, from: Timestamp, to: Timestamp) -> Result<Vec<Fix>, StoreError> {
+        let mut strands: Vec<(usize, Vec<u8>)> = Vec::new();
         for lane in &self.lanes {
             let lane = lane.lock();
-            for entry in Self::each(&lane, vehicle) {
-                found.extend(entry.fixes.iter().filter(|f| f.time >= from && f.time < to).cloned());
+            for entry in Self::each(&lane, vehicle).filter(|v| v.start < to && v.stop >= from) {
+                strands.extend(entry.strands().map(|(count, bytes)| (count, bytes.to_vec())));
             }
         }
-        found
+        let mut found = Vec::new();
+        for (count, bytes) in strands {
+            let fixes = strand::decode(&bytes, count).map_err(|why| StoreError::corrupt("hot memory", why))?;
+            found.extend(fixes.into_iter().filter(|f| f.time >= from && f.time < to));
+        }
+        Ok(found)
     }
 
     /// Where these vehicles were last, as far as the hot memory knows.
@@ -131,7 +231,7 @@ impl Hot {
         for lane in &self.lanes {
             let lane = lane.lock();
             for (vehicle, found) in vehicles.iter().zip(&mut found) {
-                *found = Self::each(&lane, *vehicle).fold(*found, |last, entry| later(last, entry.last));
+                *found = Self::each(&lane, *vehicle).fold(*found, |last, entry| later(last, entry.last()));
             }
         }
         found
@@ -143,7 +243,7 @@ impl Hot {
         for lane in &self.lanes {
             let lane = lane.lock();
             for buffer in lane.flushing.iter().map(AsRef::as_ref).chain([&lane.current]) {
-                all.extend(buffer.vehicles.keys().copied());
+                all.extend(buffer.vehicles.iter().map(|v| v.id));
             }
         }
         all.sort_unstable();

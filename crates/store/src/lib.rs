@@ -16,6 +16,7 @@ mod hot;
 mod pack;
 mod rows;
 mod sabotage;
+mod segment;
 mod sqlite;
 mod store;
 mod track;

@@ -410,6 +410,8 @@ pub struct Stats {
     pub fixes_chunks: u64,
     /// Live segments.
     pub segments: u64,
+    /// Bytes in segments: what compaction has before it.
+    pub segment_bytes: u64,
     /// Chunks.
     pub chunks: u64,
     /// Bytes of all chunks, without the rows around them.

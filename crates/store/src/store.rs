@@ -8,8 +8,9 @@ use model::{CarrierId, CommandId, Digest, EffectId, FactId, Fix, Scope, Terminal
 
 use tokio::sync::Mutex;
 
+use crate::compact::Compactor;
 use crate::hot::{Hot, later};
-use crate::sqlite::{Db, checkpoint, facts, live, views};
+use crate::sqlite::{Db, checkpoint, facts, last, live, views};
 use crate::track::Gather;
 use crate::users::{PasswordCost, Users};
 use crate::{
@@ -23,8 +24,13 @@ use crate::{
 pub struct Options {
     /// How many lanes push fixes.
     pub lanes: usize,
-    /// Compaction runs after a checkpoint that leaves this many segments.
+    /// Compaction begins a round when so many checkpoints have brought fixes since the last one.
     pub segments_max: u64,
+    /// Bytes in segments beyond which compaction goes before everything else; at twice as much checkpoints wait for
+    /// it. A fix takes about 20 bytes there, the file needs the room of both.
+    pub backlog_bytes_max: u64,
+    /// `views.db` may not grow beyond this, bytes: what would not fit fails as on a full disk.
+    pub database_bytes_max: Option<u64>,
     /// Connections that read at the same time.
     pub readers: u32,
     /// What a password hash costs.
@@ -33,7 +39,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lanes: 1, segments_max: 16, readers: 4, password_cost: PasswordCost::OWASP }
+        Self {
+            lanes: 1,
+            segments_max: 16,
+            backlog_bytes_max: 4 << 30,
+            database_bytes_max: None,
+            readers: 4,
+            password_cost: PasswordCost::OWASP,
+        }
     }
 }
 
@@ -47,8 +60,8 @@ struct Inner {
     hot: Hot,
     db: Db,
     users: Users,
-    options: Options,
-    /// Checkpoints and compactions go one after the other.
+    compactor: Compactor,
+    /// Checkpoints go one after the other.
     turn: Mutex<()>,
 }
 
@@ -56,7 +69,7 @@ impl Inner {
     /// Where these vehicles were last, hot or stored.
     async fn last(&self, vehicles: &[VehicleId]) -> Result<Vec<Option<LastPosition>>, StoreError> {
         let hot = self.hot.last_positions(vehicles);
-        let stored: BTreeMap<_, _> = checkpoint::last_positions(&self.db, vehicles).await?.into_iter().collect();
+        let stored: BTreeMap<_, _> = last::positions(&self.db, vehicles).await?.into_iter().collect();
         Ok(vehicles.iter().zip(hot).map(|(v, hot)| later(hot, stored.get(v).copied())).collect())
     }
 }
@@ -77,10 +90,11 @@ impl Store {
     /// As [`Store::open`].
     pub async fn open_with(dir: &Path, options: Options) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(|source| StoreError::Io { path: dir.to_owned(), source })?;
-        let db = views::open(dir, options.readers).await?;
+        let db = views::open(dir, &options).await?;
         let users = Users::open(dir, options.password_cost).await?;
         let hot = Hot::new(options.lanes);
-        let inner = Inner { hot, db, users, options, turn: Mutex::default() };
+        let compactor = Compactor::start(db.clone(), options).await?;
+        let inner = Inner { hot, db, users, compactor, turn: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -103,32 +117,27 @@ impl Store {
     }
 
     /// Commits all fixes that were cut, with the states and the position, in one transaction; then drops them from
-    /// hot memory, and compacts when enough segments have gathered. A failed compaction is logged, not returned: it
-    /// runs again after the next checkpoint.
+    /// hot memory. Compaction goes on beside it; only when its backlog is twice what [`Options`] allow, this waits.
     ///
     /// # Errors
     /// When the database fails: then nothing was written, and the next checkpoint takes the same fixes again.
-    pub async fn checkpoint(&self, checkpoint: Checkpoint) -> Result<(), StoreError> {
+    pub async fn checkpoint(&self, mut checkpoint: Checkpoint) -> Result<(), StoreError> {
         let inner = &self.inner;
+        inner.compactor.wait_for_room().await;
         let _turn = inner.turn.lock().await;
         let cut = Arc::new(inner.hot.flushing());
-        let (mut checkpoint, packed) = {
+        let (checkpoint, packed) = {
             let cut = Arc::clone(&cut);
             compact::blocking(move || {
-                let packed = pack::pack(&cut.buffers, &checkpoint);
+                let packed = pack::pack(&cut.buffers, &mut checkpoint);
                 (checkpoint, packed)
             })
             .await?
         };
-        checkpoint.segment_states.clear();
-        let live = checkpoint::commit(&inner.db, &checkpoint, packed.blocks, &packed.last).await?;
+        checkpoint::commit(&inner.db, &checkpoint, &packed.content, &packed.last).await?;
         // Only now: a reader that finds them gone from here finds them in the database.
         inner.hot.release(&cut);
-        if live >= inner.options.segments_max
-            && let Err(error) = compact::run(&inner.db, false).await
-        {
-            tracing::warn!(%error, "compaction is put off to the next checkpoint");
-        }
+        inner.compactor.committed(packed.content.bytes());
         Ok(())
     }
 
@@ -137,8 +146,13 @@ impl Store {
     /// # Errors
     /// When the database fails or holds damaged fixes; what was not moved stays readable.
     pub async fn compact(&self) -> Result<(), StoreError> {
-        let _turn = self.inner.turn.lock().await;
-        compact::run(&self.inner.db, true).await
+        self.inner.compactor.compact().await
+    }
+
+    /// Waits until compaction has nothing to do any more for the checkpoints so far: what is not worth a chunk yet
+    /// stays in segments.
+    pub async fn settled(&self) {
+        self.inner.compactor.settled().await;
     }
 
     /// What the last checkpoint left; `None` when there was none.
@@ -192,7 +206,7 @@ impl Store {
             return Err(StoreError::NotFound("vehicle"));
         }
         // Hot memory first: what a checkpoint moves meanwhile is then found twice, which is harmless.
-        let mut found = Gather::new(self.inner.hot.fixes(vehicle, from, to), limit);
+        let mut found = Gather::new(self.inner.hot.fixes(vehicle, from, to)?, limit);
         views::gather(&self.inner.db, vehicle, from, to, &mut found).await?;
         found.finish()
     }
@@ -334,7 +348,8 @@ impl Store {
     /// When the database fails.
     pub async fn stats(&self) -> Result<Stats, StoreError> {
         let fixes_hot = self.inner.hot.count() as u64;
-        Ok(Stats { fixes_hot, ..views::stats(&self.inner.db).await? })
+        let segment_bytes = self.inner.compactor.backlog();
+        Ok(Stats { fixes_hot, segment_bytes, ..views::stats(&self.inner.db).await? })
     }
 
     /// The users.
@@ -345,6 +360,7 @@ impl Store {
 
     /// Closes the databases; later calls fail.
     pub async fn close(&self) {
+        self.inner.compactor.close().await;
         self.inner.db.close().await;
         self.inner.users.close().await;
     }

@@ -4,6 +4,7 @@
 //! columns it has and how each is stored; what this reader does not know is an error that says so. Any [`Fix`] comes
 //! back bit for bit. No input makes the decoder panic, and a short input makes no long output.
 
+pub(crate) mod bcd;
 mod bytes;
 pub mod cells;
 mod columns;
@@ -178,5 +179,7 @@ fn read_terminals(payload: &[u8], count: usize) -> Result<Vec<TerminalId>, Chunk
     if reader.0.is_empty() { Ok(terminals) } else { Err(ChunkError::Trailing(reader.0.len())) }
 }
 
+#[cfg(test)]
+pub(crate) mod any;
 #[cfg(test)]
 mod tests;

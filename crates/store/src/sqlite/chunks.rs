@@ -1,31 +1,15 @@
-//! Blocks of segments and chunks in SQL. What their bodies say is the business of [`crate::chunk`].
-//!
-//! A segment is one row a vehicle, not one blob with an index beside it: cutting one block out of a blob by `substr`
-//! makes the engine walk all of the blob before it (74 us in 849 KiB, for each segment), while a whole track out of
-//! two segments takes 117 us from rows (example `checkpoint_cost`). And what lies in one transaction cannot disagree
-//! with an index in memory.
+//! Chunks in SQL, and the statement that finds all pieces of a track. What bodies say is the business of
+//! [`crate::chunk`] and [`crate::segment`].
 
 use model::{Fix, Timestamp, VehicleId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::value::{Fields, list, pairs, signed};
 use super::{Db, ROWS_PER_STATEMENT};
 use crate::chunk::cells::Extent;
+use crate::segment::{BUCKETS, ROWS_PER_BUCKET, bucket, row};
 use crate::{StoreError, StoredState, chunk};
-
-/// The fixes of one vehicle in one segment, or a piece of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Block {
-    pub(crate) segment: i64,
-    pub(crate) vehicle: VehicleId,
-    pub(crate) n: i64,
-    pub(crate) start: Timestamp,
-    pub(crate) stop: Timestamp,
-    pub(crate) fixes: usize,
-    pub(crate) state: Option<StoredState>,
-    pub(crate) body: Vec<u8>,
-}
 
 /// What is known about a chunk without reading it.
 #[derive(Clone, Debug)]
@@ -59,52 +43,10 @@ pub(crate) fn unpack(body: &[u8], name: impl FnOnce() -> String) -> Result<Vec<F
     chunk::decode(body).map_err(|why| StoreError::corrupt(name(), why))
 }
 
-impl Block {
-    pub(crate) fn unpack(&self) -> Result<Vec<Fix>, StoreError> {
-        unpack(&self.body, || format!("block {} of {} in segment {}", self.n, self.vehicle, self.segment))
-    }
-}
-
 fn state(f: &Fields<'_>) -> Result<Option<StoredState>, StoreError> {
     let at = f.maybe_time("state_time")?;
     let state: Option<Vec<u8>> = f.get("state")?;
     Ok(at.zip(state).map(|(judged_to, state)| StoredState { judged_to, state }))
-}
-
-fn read_block(row: &SqliteRow) -> Result<Block, StoreError> {
-    let f = Fields::of(row, "block");
-    Ok(Block {
-        segment: f.get("segment")?,
-        vehicle: f.vehicle()?,
-        n: f.get("n")?,
-        start: f.time("start")?,
-        stop: f.time("stop")?,
-        fixes: f.int("fixes")?,
-        state: state(&f)?,
-        body: f.get("body")?,
-    })
-}
-
-/// Appends blocks to segments.
-pub(crate) async fn insert_blocks(connection: &mut SqliteConnection, blocks: &[Block]) -> Result<(), sqlx::Error> {
-    for rows in blocks.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO block (segment, vehicle, n, start, stop, fixes, state_time, state, body) ",
-        );
-        query.push_values(rows, |mut b, block| {
-            b.push_bind(block.segment)
-                .push_bind(signed(block.vehicle.0))
-                .push_bind(block.n)
-                .push_bind(block.start.0)
-                .push_bind(block.stop.0)
-                .push_bind(signed(block.fixes as u64))
-                .push_bind(block.state.as_ref().map(|s| s.judged_to.0))
-                .push_bind(block.state.as_ref().map(|s| s.state.clone()))
-                .push_bind(block.body.clone());
-        });
-        query.build().persistent(rows.len() == ROWS_PER_STATEMENT).execute(&mut *connection).await?;
-    }
-    Ok(())
 }
 
 pub(crate) async fn insert_chunks(connection: &mut SqliteConnection, chunks: &[NewChunk]) -> Result<(), sqlx::Error> {
@@ -133,45 +75,6 @@ pub(crate) async fn insert_chunks(connection: &mut SqliteConnection, chunks: &[N
         query.build().persistent(false).execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-/// Live segments, oldest first.
-pub(crate) async fn segments(db: &Db) -> Result<Vec<i64>, StoreError> {
-    let rows = sqlx::query("SELECT id FROM segment ORDER BY id").fetch_all(&db.readers).await;
-    let rows = rows.map_err(db.fail("read segments"))?;
-    rows.iter().map(|row| Fields::of(row, "segment").get("id")).collect()
-}
-
-/// Vehicles with blocks in segments up to `last`, with their first and last such segment, in the order of storage.
-pub(crate) async fn vehicles_up_to(db: &Db, last: i64) -> Result<Vec<(VehicleId, i64, i64)>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT vehicle, min(segment) AS first, max(segment) AS last FROM block WHERE segment <= ? GROUP BY vehicle \
-         ORDER BY vehicle",
-    )
-    .bind(last)
-    .fetch_all(&db.readers)
-    .await
-    .map_err(db.fail("read segments"))?;
-    rows.iter()
-        .map(|row| {
-            let f = Fields::of(row, "block");
-            Ok((f.vehicle()?, f.get("first")?, f.get("last")?))
-        })
-        .collect()
-}
-
-/// The blocks of these vehicles in segments up to `last`.
-pub(crate) async fn blocks_up_to(db: &Db, last: i64, vehicles: &[VehicleId]) -> Result<Vec<Block>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT b.* FROM segment AS s CROSS JOIN json_each(?1) AS v CROSS JOIN block AS b \
-         ON b.segment = s.id AND b.vehicle = v.value WHERE s.id <= ?2 ORDER BY b.vehicle, b.segment, b.n",
-    )
-    .bind(list(vehicles.iter().map(|v| signed(v.0))))
-    .bind(last)
-    .fetch_all(&db.readers)
-    .await
-    .map_err(db.fail("read segments"))?;
-    rows.iter().map(read_block).collect()
 }
 
 /// What chunks there are on these days of these vehicles, in the order (vehicle as stored, day, start, n).
@@ -217,67 +120,63 @@ pub(crate) async fn bodies(db: &Db, ids: &[i64]) -> Result<Vec<(i64, Option<Stor
         .collect()
 }
 
-/// One step of a compaction, one transaction: these vehicles' blocks go, what was made of them comes.
-pub(crate) struct Exchange<'a> {
-    /// Blocks in segments up to this one go.
-    pub(crate) last: i64,
-    pub(crate) vehicles: &'a [VehicleId],
-    pub(crate) blocks: &'a [Block],
-    pub(crate) chunks_gone: &'a [i64],
-    pub(crate) chunks: &'a [NewChunk],
-}
-
-pub(crate) async fn exchange(db: &Db, step: &Exchange<'_>) -> Result<(), StoreError> {
+/// Puts chunks in the place of others, in one transaction. States that became void since `void_mark` do not come back.
+pub(crate) async fn exchange(db: &Db, gone: &[i64], chunks: &[NewChunk], void_mark: i64) -> Result<(), StoreError> {
     let failed = db.fail("compact segments");
     let mut tx = db.writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-    sqlx::query(
-        "DELETE FROM block WHERE (segment, vehicle) IN \
-         (SELECT s.id, v.value FROM segment AS s CROSS JOIN json_each(?1) AS v WHERE s.id <= ?2)",
-    )
-    .bind(list(step.vehicles.iter().map(|v| signed(v.0))))
-    .bind(step.last)
-    .execute(&mut *tx)
-    .await
-    .map_err(&failed)?;
-    insert_blocks(&mut tx, step.blocks).await.map_err(&failed)?;
     sqlx::query("DELETE FROM chunk WHERE id IN (SELECT value FROM json_each(?))")
-        .bind(list(step.chunks_gone.iter().copied()))
+        .bind(list(gone.iter().copied()))
         .execute(&mut *tx)
         .await
         .map_err(&failed)?;
-    insert_chunks(&mut tx, step.chunks).await.map_err(&failed)?;
+    insert_chunks(&mut tx, chunks).await.map_err(&failed)?;
+    sqlx::query(
+        "UPDATE chunk SET state_time = NULL, state = NULL FROM \
+         (SELECT vehicle, min(since) AS since FROM void_state WHERE id > ? GROUP BY vehicle) AS v \
+         WHERE chunk.vehicle = v.vehicle AND chunk.state_time >= v.since",
+    )
+    .bind(void_mark)
+    .execute(&mut *tx)
+    .await
+    .map_err(&failed)?;
     tx.commit().await.map_err(&failed)
 }
 
-/// Forgets segments up to `last` that have no blocks any more, and counts what is left in `last`.
-pub(crate) async fn drop_empty_segments(db: &Db, last: i64) -> Result<(), StoreError> {
-    let failed = db.fail("compact segments");
-    let mut tx = db.writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-    for statement in [
-        "DELETE FROM segment WHERE id <= ? AND NOT EXISTS (SELECT 1 FROM block WHERE block.segment = segment.id)",
-        "UPDATE segment SET fixes = (SELECT sum(fixes) FROM block WHERE block.segment = segment.id) WHERE id <= ?",
-    ] {
-        sqlx::query(statement).bind(last).execute(&mut *tx).await.map_err(&failed)?;
-    }
-    tx.commit().await.map_err(&failed)
-}
-
-/// The blocks and chunks of a vehicle that may hold fixes of [from, to), one statement and so one snapshot. The
-/// fields are (name for errors, body).
-pub(crate) const PIECES: &str = "SELECT 'segment' AS place, b.segment AS id, b.n AS n, b.body AS body \
-     FROM segment AS s CROSS JOIN block AS b ON b.segment = s.id AND b.vehicle = ?1 \
-     WHERE b.start < ?3 AND b.stop >= ?2 \
-     UNION ALL SELECT 'chunk', c.id, c.n, c.body FROM chunk AS c \
+/// The segment rows and chunks of a vehicle that may hold fixes of [from, to), one statement and so one snapshot. The
+/// values: vehicle, from, to, day of from, day of to, [`SPAN`], place of the bucket, rows of a bucket.
+const PIECES: &str = "SELECT 0 AS is_chunk, r.id AS id, r.body AS body \
+     FROM segment AS s CROSS JOIN segment_row AS r ON r.id BETWEEN s.id * ?6 + ?7 AND s.id * ?6 + ?7 + ?8 - 1 \
+     WHERE s.start < ?3 AND s.stop >= ?2 AND r.start < ?3 AND r.stop >= ?2 \
+     UNION ALL SELECT 1, c.id, c.body FROM chunk AS c \
      WHERE c.vehicle = ?1 AND c.day BETWEEN ?4 AND ?5 AND c.start < ?3 AND c.stop >= ?2";
 
-/// Unpacks a row of [`PIECES`].
+/// [`PIECES`] for a vehicle and a time.
+pub(crate) fn pieces(
+    vehicle: VehicleId,
+    from: Timestamp,
+    to: Timestamp,
+) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+    sqlx::query(PIECES)
+        .bind(signed(vehicle.0))
+        .bind(from.0)
+        .bind(to.0)
+        .bind(from.china_day())
+        .bind(to.china_day())
+        .bind(BUCKETS * ROWS_PER_BUCKET)
+        .bind(bucket(vehicle) * ROWS_PER_BUCKET)
+        .bind(ROWS_PER_BUCKET)
+}
+
+/// The vehicle's fixes in a row of [`pieces`].
 pub(crate) fn piece(row: &SqliteRow, vehicle: VehicleId) -> Result<Vec<Fix>, StoreError> {
     let f = Fields::of(row, "chunk");
     let body: &[u8] = f.get("body")?;
-    unpack(body, || {
-        let place: String = row.try_get("place").unwrap_or_default();
-        let id: i64 = row.try_get("id").unwrap_or_default();
-        let n: i64 = row.try_get("n").unwrap_or_default();
-        format!("{place} {id}.{n} of {vehicle}")
-    })
+    let id: i64 = f.get("id")?;
+    if f.get("is_chunk")? {
+        return unpack(body, || format!("chunk {id} of {vehicle}"));
+    }
+    let mut found = Vec::new();
+    let outcome = row::read(body, Some(vehicle), |_, fixes| found.extend(fixes));
+    outcome.map_err(|why| StoreError::corrupt(format!("row {id} of a segment"), why))?;
+    Ok(found)
 }

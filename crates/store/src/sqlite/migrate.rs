@@ -17,11 +17,18 @@ pub(crate) struct Step {
 }
 
 /// The migrations of `views.db`.
-pub(crate) const VIEWS: &[Step] = &[Step {
-    version: 2026_1123_0900,
-    name: "views",
-    sql: include_str!("../../../../migrations/sqlite/views/202611230900_views.sql"),
-}];
+pub(crate) const VIEWS: &[Step] = &[
+    Step {
+        version: 2026_1123_0900,
+        name: "views",
+        sql: include_str!("../../../../migrations/sqlite/views/202611230900_views.sql"),
+    },
+    Step {
+        version: 2026_1123_1700,
+        name: "segments",
+        sql: include_str!("../../../../migrations/sqlite/views/202611231700_segments.sql"),
+    },
+];
 
 /// The migrations of `app.db`.
 pub(crate) const APP: &[Step] = &[Step {

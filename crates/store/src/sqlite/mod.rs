@@ -4,15 +4,19 @@ pub(crate) mod app;
 pub(crate) mod checkpoint;
 pub(crate) mod chunks;
 pub(crate) mod facts;
+pub(crate) mod keep;
+pub(crate) mod last;
 pub(crate) mod live;
 pub(crate) mod migrate;
+pub(crate) mod segments;
 pub(crate) mod value;
 pub(crate) mod views;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use crate::StoreError;
@@ -20,7 +24,7 @@ use crate::StoreError;
 /// SQLite takes 32,766 values in a statement; more rows than this in one gain nothing.
 pub(crate) const ROWS_PER_STATEMENT: usize = 500;
 /// How long a connection waits for another process before the database counts as locked.
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// A log that a burst made longer is cut back to this, bytes.
 const LOG_MAX: &str = "67108864";
 
@@ -31,35 +35,59 @@ pub(crate) struct Db {
     /// The only connection that writes.
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
+    /// Keeps the file in order, beside the writer.
+    pub(crate) keeper: SqlitePool,
+}
+
+/// What the databases differ in.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    pub(crate) synchronous: SqliteSynchronous,
+    pub(crate) readers: u32,
+    pub(crate) migrations: &'static [migrate::Step],
+    /// Whether somebody else copies the log back; otherwise each commit looks after it.
+    pub(crate) is_kept: bool,
+    /// The file may not grow beyond this, bytes.
+    pub(crate) bytes_max: Option<u64>,
 }
 
 impl Db {
     /// Opens the file, creates and migrates it as needed.
-    pub(crate) async fn open(
-        path: PathBuf,
-        synchronous: SqliteSynchronous,
-        readers: u32,
-        migrations: &[migrate::Step],
-    ) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
+    pub(crate) async fn open(path: PathBuf, kind: Kind) -> Result<Self, StoreError> {
+        let failed = |e| fail(&path, "open the database", e);
+        let mut options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(synchronous)
+            .synchronous(kind.synchronous)
             .foreign_keys(true)
             .busy_timeout(BUSY)
             .pragma("journal_size_limit", LOG_MAX);
-        let mut first =
-            SqliteConnection::connect_with(&options).await.map_err(|e| fail(&path, "open the database", e))?;
-        migrate::run(&mut first, &path, migrations).await?;
-        first.close().await.map_err(|e| fail(&path, "open the database", e))?;
+        if kind.is_kept {
+            options = options.pragma("wal_autocheckpoint", "0");
+        }
+        // Only where the file is made: a file that exists keeps what it has.
+        let making = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
+        let mut first = SqliteConnection::connect_with(&making).await.map_err(failed)?;
+        migrate::run(&mut first, &path, kind.migrations).await?;
+        if let Some(bytes) = kind.bytes_max {
+            let page: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut first).await.map_err(failed)?;
+            options = options.pragma("max_page_count", (bytes / page.max(1) as u64).max(1).to_string());
+        }
+        first.close().await.map_err(failed)?;
         let pool = |count: u32| SqlitePoolOptions::new().max_connections(count).idle_timeout(None).max_lifetime(None);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(|e| fail(&path, "open the database", e))?;
-        let readers = pool(readers.max(1))
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await
-            .map_err(|e| fail(&path, "open the database", e))?;
-        Ok(Self { path, writer, readers })
+        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+        let keeper = pool(1).connect_lazy_with(options.clone());
+        let read_only = options.read_only(true).create_if_missing(false);
+        let readers = pool(kind.readers.max(1)).connect_with(read_only).await.map_err(failed)?;
+        Ok(Self { path, writer, readers, keeper })
+    }
+
+    /// How long the log's file is, bytes.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        std::fs::metadata(log).map_or(0, |m| m.len())
     }
 
     /// What an error of the engine means.
@@ -69,22 +97,34 @@ impl Db {
 
     pub(crate) async fn close(&self) {
         self.readers.close().await;
+        self.keeper.close().await;
         self.writer.close().await;
     }
+}
+
+/// How long a connection waits for others from now on.
+pub(crate) async fn set_busy_timeout(connection: &mut SqliteConnection, time: Duration) -> Result<(), sqlx::Error> {
+    let statement = format!("PRAGMA busy_timeout = {}", time.as_millis());
+    sqlx::query(sqlx::AssertSqlSafe(statement)).fetch_all(connection).await.map(drop)
 }
 
 /// Sorts errors of the engine by blame. The numbers are SQLite's primary result codes.
 fn fail(path: &Path, doing: &'static str, error: sqlx::Error) -> StoreError {
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
+    const IOERR: u32 = 10;
     const CORRUPT: u32 = 11;
+    const FULL: u32 = 13;
     const CANTOPEN: u32 = 14;
     const NOTADB: u32 = 26;
     let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
     match code.map(|c| c & 0xff) {
         Some(BUSY | LOCKED) => StoreError::Locked { path: path.to_owned() },
         Some(CORRUPT | NOTADB) => StoreError::corrupt(path.display().to_string(), error),
-        Some(CANTOPEN) => StoreError::Io { path: path.to_owned(), source: std::io::Error::other(error) },
+        Some(FULL) => {
+            StoreError::Io { path: path.to_owned(), source: std::io::Error::new(ErrorKind::StorageFull, error) }
+        }
+        Some(CANTOPEN | IOERR) => StoreError::Io { path: path.to_owned(), source: std::io::Error::other(error) },
         _ => StoreError::Engine { doing, source: Box::new(error) },
     }
 }

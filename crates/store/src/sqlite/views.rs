@@ -1,5 +1,6 @@
 //! The views database as a whole: one transaction for writes, tracks, sizes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures_util::TryStreamExt;
@@ -8,12 +9,20 @@ use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{Row, SqliteConnection};
 
 use super::value::{Fields, signed};
-use super::{Db, chunks, facts, live, migrate};
+use super::{Db, Kind, chunks, facts, live, migrate, segments};
 use crate::track::Gather;
-use crate::{FactRow, Stats, StoreError, Writes};
+use crate::{FactRow, Options, Stats, StoreError, Writes};
 
-pub(crate) async fn open(dir: &Path, readers: u32) -> Result<Db, StoreError> {
-    Db::open(dir.join("views.db"), SqliteSynchronous::Normal, readers, migrate::VIEWS).await
+/// A commit is not on disk before the log is copied back: what a power cut takes away comes again from the journal.
+pub(crate) async fn open(dir: &Path, options: &Options) -> Result<Db, StoreError> {
+    let kind = Kind {
+        synchronous: SqliteSynchronous::Normal,
+        readers: options.readers,
+        migrations: migrate::VIEWS,
+        is_kept: true,
+        bytes_max: options.database_bytes_max,
+    };
+    Db::open(dir.join("views.db"), kind).await
 }
 
 /// Settlements go before effects: an effect that is known to be settled never waits, not even for a moment.
@@ -37,13 +46,7 @@ pub(crate) async fn gather(
     into: &mut Gather,
 ) -> Result<(), StoreError> {
     let failed = db.fail("read a track");
-    let mut rows = sqlx::query(chunks::PIECES)
-        .bind(signed(vehicle.0))
-        .bind(from.0)
-        .bind(to.0)
-        .bind(from.china_day())
-        .bind(to.china_day())
-        .fetch(&db.readers);
+    let mut rows = chunks::pieces(vehicle, from, to).fetch(&db.readers);
     while let Some(row) = rows.try_next().await.map_err(&failed)? {
         let fixes = chunks::piece(&row, vehicle)?;
         into.add(fixes.into_iter().filter(|f| f.time >= from && f.time < to))?;
@@ -76,14 +79,18 @@ impl<'a> Snapshot<'a> {
         facts::walk(self.connection(), after, limit).await.map_err(db.fail("read facts"))?
     }
 
-    /// All vehicles that have fixes, in no order.
+    /// All vehicles that have chunks, in no order.
     pub(crate) async fn vehicles(&mut self) -> Result<Vec<VehicleId>, StoreError> {
         let db = self.db;
-        let rows = sqlx::query("SELECT vehicle FROM chunk UNION SELECT vehicle FROM block")
-            .fetch_all(self.connection())
-            .await
-            .map_err(db.fail("read tracks"))?;
+        let rows = sqlx::query("SELECT DISTINCT vehicle FROM chunk").fetch_all(self.connection()).await;
+        let rows = rows.map_err(db.fail("read tracks"))?;
         rows.iter().map(|row| Fields::of(row, "chunk").vehicle()).collect()
+    }
+
+    /// All fixes of one bucket in segments, by vehicle.
+    pub(crate) async fn bucket(&mut self, bucket: i64) -> Result<BTreeMap<VehicleId, Vec<Fix>>, StoreError> {
+        let db = self.db;
+        segments::bucket_fixes(self.connection(), db, bucket).await
     }
 
     /// The days on which a vehicle has chunks.
@@ -100,26 +107,10 @@ impl<'a> Snapshot<'a> {
     /// The fixes of a vehicle in chunks of one day.
     pub(crate) async fn chunks_of(&mut self, vehicle: VehicleId, day: i32) -> Result<Vec<Fix>, StoreError> {
         let db = self.db;
-        let query = "SELECT 'chunk' AS place, id, n, body FROM chunk WHERE vehicle = ? AND day = ?";
+        let query = "SELECT 1 AS is_chunk, id, body FROM chunk WHERE vehicle = ? AND day = ?";
         let rows = sqlx::query(query)
             .bind(signed(vehicle.0))
             .bind(day)
-            .fetch_all(self.connection())
-            .await
-            .map_err(db.fail("read tracks"))?;
-        rows.iter().try_fold(Vec::new(), |mut all, row| {
-            all.extend(chunks::piece(row, vehicle)?);
-            Ok(all)
-        })
-    }
-
-    /// The fixes of a vehicle in segments.
-    pub(crate) async fn blocks_of(&mut self, vehicle: VehicleId) -> Result<Vec<Fix>, StoreError> {
-        let db = self.db;
-        let query = "SELECT 'segment' AS place, b.segment AS id, b.n, b.body FROM segment AS s CROSS JOIN block AS b \
-             ON b.segment = s.id AND b.vehicle = ?";
-        let rows = sqlx::query(query)
-            .bind(signed(vehicle.0))
             .fetch_all(self.connection())
             .await
             .map_err(db.fail("read tracks"))?;
@@ -135,7 +126,7 @@ pub(crate) async fn stats(db: &Db) -> Result<Stats, StoreError> {
     let row = sqlx::query(
         "SELECT (SELECT count(*) FROM fact) AS facts, (SELECT count(*) FROM pending) AS effects_pending, \
          (SELECT count(*) FROM stranger) AS strangers, (SELECT count(*) FROM command) AS commands, \
-         (SELECT coalesce(sum(fixes), 0) FROM segment) AS fixes_segments, \
+         (SELECT coalesce(sum(fixes), 0) FROM segment_row) AS fixes_segments, \
          (SELECT coalesce(sum(fixes), 0) FROM chunk) AS fixes_chunks, (SELECT count(*) FROM segment) AS segments, \
          (SELECT count(*) FROM chunk) AS chunks, (SELECT coalesce(sum(length(body)), 0) FROM chunk) AS chunk_bytes, \
          (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size) AS database_bytes",
@@ -150,6 +141,7 @@ pub(crate) async fn stats(db: &Db) -> Result<Stats, StoreError> {
         strangers: number("strangers")?,
         commands: number("commands")?,
         fixes_hot: 0,
+        segment_bytes: 0,
         fixes_segments: number("fixes_segments")?,
         fixes_chunks: number("fixes_chunks")?,
         segments: number("segments")?,

@@ -11,7 +11,7 @@ use store::{CaseState, Checkpoint, FactRow, Options, PasswordCost, Store};
 pub const T0: i64 = 1_795_406_706;
 
 pub async fn open(dir: &std::path::Path, segments_max: u64) -> Store {
-    let options = Options { lanes: 2, segments_max, readers: 4, password_cost: PasswordCost::TEST };
+    let options = Options { lanes: 2, segments_max, password_cost: PasswordCost::TEST, ..Options::default() };
     Store::open_with(dir, options).await.expect("opens")
 }
 

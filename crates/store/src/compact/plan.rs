@@ -1,137 +1,24 @@
-//! Compaction: segments become chunks of one vehicle and one day. What a reader or the digest sees stays the same.
-//!
-//! A vehicle moves when it has enough fixes to be worth rewriting its last chunk, or when nothing new came since the
-//! last round; until then its blocks are carried into one block of the youngest segment. Every step is one
-//! transaction over some vehicles, so that facts are written in between and a crash loses nothing. Which fixes lie
-//! where follows from checkpoints alone, never from a clock.
+//! Which fixes go into which chunk. What a reader or the digest sees stays the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Fix, Timestamp, VehicleId};
 
-use crate::sqlite::Db;
-use crate::sqlite::chunks::{self, Block, Exchange, Head, NewChunk};
+use crate::sqlite::chunks::{self, Head, NewChunk};
 use crate::track::collapse;
 use crate::{StoreError, StoredState, chunk};
 
-/// Fixes of a vehicle below which a chunk is not worth rewriting.
-const WORTH: usize = 256;
-/// Vehicles in one transaction.
-const STEP: usize = 256;
-
-/// Moves what is worth it; everything when `all` is set.
-///
-/// # Errors
-/// The first vehicle's error; the others were moved all the same.
-pub(crate) async fn run(db: &Db, all: bool) -> Result<(), StoreError> {
-    let live = chunks::segments(db).await?;
-    let (Some(first), Some(last)) = (live.first().copied(), live.last().copied()) else { return Ok(()) };
-    let vehicles = chunks::vehicles_up_to(db, last).await?;
-    let mut outcome = Ok(());
-    for step in vehicles.chunks(STEP) {
-        if Box::pin(move_vehicles(db, step, first, last, all)).await.is_ok() {
-            continue;
-        }
-        // One damaged chunk must not hold up the rest.
-        for one in step {
-            if let Err(error) = Box::pin(move_vehicles(db, &[*one], first, last, all)).await {
-                tracing::error!(vehicle = %one.0, %error, "cannot compact");
-                outcome = outcome.and(Err(error));
-            }
-        }
-    }
-    chunks::drop_empty_segments(db, last).await?;
-    outcome
-}
-
-/// The fixes of one vehicle that are to move, in track order, and the rule states that came with them.
-struct Moving {
-    vehicle: VehicleId,
-    fixes: Vec<Fix>,
-    states: Vec<StoredState>,
-    stays: bool,
-}
-
-async fn move_vehicles(
-    db: &Db,
-    vehicles: &[(VehicleId, i64, i64)],
-    first: i64,
-    last: i64,
-    all: bool,
-) -> Result<(), StoreError> {
-    let ids: Vec<VehicleId> = vehicles.iter().map(|(v, ..)| *v).collect();
-    let idle: BTreeSet<VehicleId> = vehicles.iter().filter(|(.., newest)| *newest == first).map(|(v, ..)| *v).collect();
-    let blocks = chunks::blocks_up_to(db, last, &ids).await?;
-    let moving = blocking(move || unpack(blocks, |v, count| !all && count < WORTH && !idle.contains(&v))).await??;
-    let (staying, leaving): (Vec<Moving>, Vec<Moving>) = moving.into_iter().partition(|m| m.stays);
-    let days: BTreeSet<(VehicleId, i32)> =
-        leaving.iter().flat_map(|m| m.fixes.iter().map(|f| (m.vehicle, f.time.china_day()))).collect();
-    let heads = chunks::heads(db, &days.into_iter().collect::<Vec<_>>()).await?;
-    let plan = Plan::new(leaving, &heads);
-    let bodies = chunks::bodies(db, &plan.gone).await?;
-    let gone = plan.gone.clone();
-    let (blocks, chunks) = blocking(move || {
-        let carried: Vec<Block> =
-            staying.into_iter().flat_map(|m| blocks_of(last, m.vehicle, &m.fixes, &m.states)).collect();
-        plan.cut(bodies).map(|chunks| (carried, chunks))
-    })
-    .await??;
-    let step = Exchange { last, vehicles: &ids, blocks: &blocks, chunks_gone: &gone, chunks: &chunks };
-    chunks::exchange(db, &step).await
-}
-
-/// Runs work that computes off the threads that serve.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|e| StoreError::Engine { doing: "finish a computation", source: Box::new(e) })
-}
-
-fn unpack(blocks: Vec<Block>, stays: impl Fn(VehicleId, usize) -> bool) -> Result<Vec<Moving>, StoreError> {
-    let mut by_vehicle: BTreeMap<VehicleId, Moving> = BTreeMap::new();
-    for block in blocks {
-        let vehicle = block.vehicle;
-        let entry = by_vehicle.entry(vehicle);
-        let entry = entry.or_insert(Moving { vehicle, fixes: Vec::new(), states: Vec::new(), stays: false });
-        entry.fixes.extend(block.unpack()?);
-        entry.states.extend(block.state);
-    }
-    Ok(by_vehicle
-        .into_values()
-        .map(|mut m| {
-            collapse(&mut m.fixes);
-            m.stays = stays(m.vehicle, m.fixes.len());
-            m
-        })
-        .collect())
+/// The fixes of one vehicle on one day that are to move, in track order, and the rule states that came with them.
+pub(crate) struct Moving {
+    pub(crate) vehicle: VehicleId,
+    pub(crate) day: i32,
+    pub(crate) fixes: Vec<Fix>,
+    pub(crate) states: Vec<StoredState>,
 }
 
 /// The newest state that had judged only what lies before `start`.
-fn state_before(states: &[StoredState], start: Timestamp) -> Option<StoredState> {
+pub(crate) fn state_before(states: &[StoredState], start: Timestamp) -> Option<StoredState> {
     states.iter().filter(|s| s.judged_to < start).max_by_key(|s| s.judged_to).cloned()
-}
-
-/// Fixes in track order as blocks of a segment.
-pub(crate) fn blocks_of<F: std::borrow::Borrow<Fix>>(
-    segment: i64,
-    vehicle: VehicleId,
-    fixes: &[F],
-    states: &[StoredState],
-) -> Vec<Block> {
-    fixes
-        .chunks(chunk::CHUNK_COUNT_MAX)
-        .enumerate()
-        .map(|(n, piece)| {
-            let (start, stop) = ends(piece);
-            let state = if n == 0 { state_before(states, start).or_else(|| oldest(states)) } else { None };
-            let body = chunk::encode(piece);
-            Block { segment, vehicle, n: n as i64, start, stop, fixes: piece.len(), state, body }
-        })
-        .collect()
-}
-
-/// With late fixes in front, every state has judged beyond the start; the oldest is still where others may begin.
-fn oldest(states: &[StoredState]) -> Option<StoredState> {
-    states.iter().min_by_key(|s| s.judged_to).cloned()
 }
 
 fn ends<F: std::borrow::Borrow<Fix>>(fixes: &[F]) -> (Timestamp, Timestamp) {
@@ -177,29 +64,26 @@ struct Group {
 }
 
 /// What is to be rewritten.
-struct Plan {
+#[derive(Default)]
+pub(crate) struct Plan {
     groups: Vec<Group>,
-    gone: Vec<i64>,
+    /// Chunks that others take the place of.
+    pub(crate) gone: Vec<i64>,
     /// (start, n) of the chunks that stay, by vehicle and day.
     taken: BTreeMap<(VehicleId, i32), BTreeSet<(Timestamp, i64)>>,
 }
 
 impl Plan {
-    fn new(moving: Vec<Moving>, heads: &[Head]) -> Self {
-        let mut plan = Self { groups: Vec::new(), gone: Vec::new(), taken: BTreeMap::new() };
+    /// `heads` are the chunks of the days, in the order (vehicle, day, start, n).
+    pub(crate) fn new(moving: Vec<Moving>, heads: &[Head]) -> Self {
+        let mut plan = Self::default();
         let mut by_day: BTreeMap<(VehicleId, i32), Vec<Head>> = BTreeMap::new();
         heads.iter().for_each(|h| by_day.entry((h.vehicle, h.day)).or_default().push(h.clone()));
         for m in moving {
-            let mut days: BTreeMap<i32, BTreeMap<Target, Vec<Fix>>> = BTreeMap::new();
-            for fix in m.fixes {
-                let day = fix.time.china_day();
-                let heads = by_day.get(&(m.vehicle, day)).map_or(&[][..], Vec::as_slice);
-                days.entry(day).or_default().entry(target(heads, fix.time)).or_default().push(fix);
-            }
-            for (day, targets) in days {
-                let heads = by_day.get(&(m.vehicle, day)).map_or(&[][..], Vec::as_slice);
-                plan.add_day(m.vehicle, day, heads, targets, &m.states);
-            }
+            let heads = by_day.get(&(m.vehicle, m.day)).map_or(&[][..], Vec::as_slice);
+            let mut targets: BTreeMap<Target, Vec<Fix>> = BTreeMap::new();
+            m.fixes.into_iter().for_each(|fix| targets.entry(target(heads, fix.time)).or_default().push(fix));
+            plan.add_day(m.vehicle, m.day, heads, targets, &m.states);
         }
         plan
     }
@@ -227,7 +111,7 @@ impl Plan {
     }
 
     /// Merges with what the chunks held, and cuts anew.
-    fn cut(self, bodies: Vec<(i64, Option<StoredState>, Vec<u8>)>) -> Result<Vec<NewChunk>, StoreError> {
+    pub(crate) fn cut(self, bodies: Vec<(i64, Option<StoredState>, Vec<u8>)>) -> Result<Vec<NewChunk>, StoreError> {
         let Self { groups, mut taken, .. } = self;
         let mut bodies: BTreeMap<i64, _> = bodies.into_iter().map(|(id, state, body)| (id, (state, body))).collect();
         let mut cut = Vec::new();
