@@ -1,5 +1,5 @@
 //! The kill loop: a server that is killed at random moments under load must have every acknowledged position exactly
-//! once, whatever was in the air.
+//! once, whatever was in the air: single reports, batches, parts of messages, over connections and datagrams.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,25 +7,53 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jt808::Edition;
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::Proof;
 use crate::server::{Client, Server, Setup, run};
-use crate::truck::{Sent, Truck};
+use crate::truck::{Sent, Transport, Truck, Upload};
 
 const TRUCKS: usize = 16;
 const EDITIONS: [Edition; 3] = [Edition::V2011, Edition::V2013, Edition::V2019];
+/// One truck in so many speaks over datagrams.
+const DATAGRAMS_EVERY: usize = 5;
+/// How long a server may take to be ready after it was killed under load.
+const READY_MAX: Duration = Duration::from_secs(10);
+/// Seconds of a track that are read at once: fewer fixes than a track may have.
+const SPAN_S: i64 = 40_000;
+
+/// What a truck sends next.
+enum Open {
+    /// In one message.
+    Batch(Vec<Sent>),
+    /// In parts.
+    Parts(Upload),
+}
+
+impl Open {
+    fn positions(&self) -> &[Sent] {
+        match self {
+            Self::Batch(positions) => positions,
+            Self::Parts(upload) => &upload.positions,
+        }
+    }
+}
 
 /// What one truck did, over all rounds.
 struct Driver {
     truck: Truck,
+    start_s: i64,
     next_s: i64,
-    sent: BTreeSet<Sent>,
-    acked: BTreeSet<Sent>,
+    acked: Vec<Sent>,
+    /// Of them, those that came in parts.
+    in_parts: usize,
     /// Sent and not acknowledged: sent again on the next connection, as terminals do.
-    open: Vec<Sent>,
+    open: Option<Open>,
+    /// Acknowledged positions that were found before this second are not looked for after every kill.
+    checked_s: i64,
     random: ChaCha8Rng,
 }
 
@@ -33,12 +61,15 @@ impl Driver {
     fn new(number: usize, seed: u64, start_s: i64) -> Self {
         let phone = format!("0139{:08}", 10_000 + number);
         let plate = format!("云D{:05}", 10_000 + number);
+        let transport = if number % DATAGRAMS_EVERY == 3 { Transport::Udp } else { Transport::Tcp };
         Self {
-            truck: Truck::new(&phone, &plate, EDITIONS[number % EDITIONS.len()]),
+            truck: Truck::new(&phone, &plate, EDITIONS[number % EDITIONS.len()]).over(transport),
+            start_s,
             next_s: start_s,
-            sent: BTreeSet::new(),
-            acked: BTreeSet::new(),
-            open: Vec::new(),
+            acked: Vec::new(),
+            in_parts: 0,
+            open: None,
+            checked_s: start_s,
             random: ChaCha8Rng::seed_from_u64(seed ^ number as u64),
         }
     }
@@ -49,30 +80,98 @@ impl Driver {
             return;
         }
         while !stop.load(Ordering::Relaxed) {
-            if self.open.is_empty() {
-                let several = self.truck.edition != Edition::V2011 && self.random.random_bool(0.2);
-                let count = if several { self.random.random_range(2..8) } else { 1 };
-                self.open = (0..count).map(|_| self.position()).collect();
-            }
-            self.sent.extend(&self.open);
-            match self.truck.report(&self.open) {
-                Ok(0) => self.acked.extend(self.open.drain(..)),
+            let mut open = self.open.take().unwrap_or_else(|| self.take());
+            let answer = self.send(&mut open);
+            match answer {
+                Ok(0) => {
+                    self.in_parts += if let Open::Parts(upload) = &open { upload.positions.len() } else { 0 };
+                    self.acked.extend(open.positions());
+                }
                 Ok(result) => panic!("a good report was answered {result}"),
-                Err(_) => return,
+                Err(_) => {
+                    self.open = Some(open);
+                    return;
+                }
             }
         }
-        // The last answer may be lost with the link: what is sent now and never answered will come again.
-        let extra = self.position();
-        self.open.push(extra);
+    }
+
+    /// Positions that the truck has taken since its last report.
+    fn take(&mut self) -> Open {
+        let (batch, parts) = match self.truck.edition {
+            Edition::V2011 => (false, false),
+            _ => (self.random.random_bool(0.25), self.random.random_bool(0.3)),
+        };
+        let count = match (batch, parts) {
+            (true, true) => self.random.random_range(10..60),
+            (true, false) => self.random.random_range(2..8),
+            (false, _) => 1,
+        };
+        let positions: Vec<Sent> = (0..count).map(|_| self.position()).collect();
+        if batch && parts {
+            let bytes = self.random.random_range(100..600);
+            Open::Parts(self.truck.cut(positions, bytes))
+        } else {
+            Open::Batch(positions)
+        }
+    }
+
+    fn send(&mut self, open: &mut Open) -> std::io::Result<u8> {
+        match open {
+            Open::Batch(positions) => self.truck.report(positions),
+            Open::Parts(upload) => {
+                // Out of order, and some at a time, so that a kill finds parts acknowledged and others not.
+                let mut numbers = upload.open();
+                numbers.shuffle(&mut self.random);
+                let at_once = self.random.random_range(1..=numbers.len().max(1));
+                for some in numbers.chunks(at_once) {
+                    let result = self.truck.deliver(upload, some)?;
+                    if result != 0 {
+                        return Ok(result);
+                    }
+                }
+                Ok(0)
+            }
+        }
     }
 
     fn position(&mut self) -> Sent {
         self.next_s += 1;
-        let number = self.sent.len() as i32 + self.open.len() as i32;
+        let number = (self.next_s - self.start_s) as i32;
         Sent {
             time_s: self.next_s,
             lat_e6: 25_500_000 + number % 1000,
             lon_e6: 103_800_000 + self.random.random_range(0..500),
+        }
+    }
+
+    /// Holds what was acknowledged from that second on against the track.
+    fn check(&self, client: &Client, from_s: i64) -> Result<(), String> {
+        let phone = &self.truck.phone;
+        let open: BTreeSet<Sent> = self.open.iter().flat_map(|open| open.positions().iter().copied()).collect();
+        let acked: BTreeSet<Sent> = self.acked.iter().copied().filter(|sent| sent.time_s >= from_s).collect();
+        if self.acked.is_empty() {
+            // It may have sent something that nobody acknowledged: then there may be no such vehicle.
+            return Ok(());
+        }
+        let mut lost: Vec<&Sent> = Vec::new();
+        for begin_s in (from_s..=self.next_s).step_by(SPAN_S as usize) {
+            let end_s = (begin_s + SPAN_S).min(self.next_s + 1);
+            let stored = read_track(client, phone, begin_s, end_s)?;
+            if let Some((sent, count)) = stored.iter().find(|(_, count)| **count > 1) {
+                return Err(format!("{phone}: {sent:?} is in the track {count} times"));
+            }
+            let here = acked.iter().filter(|sent| (begin_s..end_s).contains(&sent.time_s));
+            lost.extend(here.filter(|sent| !stored.contains_key(sent)));
+            if let Some(stranger) = stored.keys().find(|stored| !acked.contains(stored) && !open.contains(stored)) {
+                return Err(format!("{phone}: {stranger:?} was never sent"));
+            }
+        }
+        match lost.first() {
+            None => Ok(()),
+            Some(first) => {
+                Err(format!("{phone}: {} acknowledged positions are lost, the first is {first:?}", lost.len()))
+            }
         }
     }
 }
@@ -94,57 +193,72 @@ pub fn kill_rounds(rounds: u32, saboteur: Option<&str>) -> Proof {
     let seed = 20_261_123;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     // Long ago, so that the fixes of all rounds lie in the past, and a second apart.
-    let start_s = now_s() - 20 * 24 * 3600;
+    let start_s = now_s() - 29 * 24 * 3600;
     let mut drivers: Vec<_> = (0..TRUCKS).map(|number| Driver::new(number, seed, start_s)).collect();
     let setup = Setup::sabotaged(saboteur);
-    for round in 1..=rounds {
+    let (mut ready, mut admin) = (Vec::new(), None::<Client>);
+    // One start more than kills: the last one is looked at and stops in peace.
+    for round in 0..=rounds {
         let server = Server::start(&data, &setup);
-        let stop = AtomicBool::new(false);
-        let pause = Duration::from_millis(random.random_range(50..1500));
-        std::thread::scope(|scope| {
-            for driver in &mut drivers {
-                let (address, stop) = (server.jt808.clone(), &stop);
-                scope.spawn(move || driver.drive(&address, stop));
-            }
-            std::thread::sleep(pause);
-            // The kill comes while they are talking.
-            server.kill();
-            stop.store(true, Ordering::Relaxed);
-        });
+        if round > 0 {
+            ready.push(server.ready_in);
+        }
+        let client = admin.get_or_insert_with(|| server.admin()).at(&server.http);
         for driver in &mut drivers {
-            driver.truck.hang_up();
+            driver.check(&client, driver.checked_s).map_err(|error| format!("after kill {round}: {error}"))?;
+            // What is still open may come at last; a day of fixes is looked at again.
+            driver.checked_s = driver.checked_s.max(driver.next_s - 2_000);
         }
-        if round % 5 == 0 || round == rounds {
-            let server = Server::start(&data, &setup);
-            let outcome = check_tracks(&server.admin(), &drivers, start_s);
+        if round == rounds {
+            for driver in &drivers {
+                driver.check(&client, start_s).map_err(|error| format!("in the end: {error}"))?;
+            }
             server.stop();
-            outcome.map_err(|error| format!("round {round}: {error}"))?;
+            break;
         }
+        let pause = Duration::from_millis(random.random_range(30..1_000));
+        drive(&mut drivers, server, pause);
     }
     check_folder(&data)?;
-    let acked: usize = drivers.iter().map(|driver| driver.acked.len()).sum();
-    if acked == 0 {
-        return Err("nothing was acknowledged: the loop proves nothing".to_owned());
-    }
-    Ok(format!("{rounds} kills, {acked} acknowledged positions, 0 lost, 0 doubled"))
+    summary(rounds, &drivers, ready)
 }
 
-fn check_tracks(client: &Client, drivers: &[Driver], start_s: i64) -> Result<(), String> {
-    for driver in drivers.iter().filter(|driver| !driver.sent.is_empty()) {
-        let stored = read_track(client, &driver.truck.phone, start_s, driver.next_s + 1)?;
-        let phone = &driver.truck.phone;
-        if let Some((sent, count)) = stored.iter().find(|(_, count)| **count > 1) {
-            return Err(format!("{phone}: {sent:?} is in the track {count} times"));
+/// All trucks drive; the kill comes while they are talking.
+fn drive(drivers: &mut [Driver], server: Server, pause: Duration) {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for driver in drivers.iter_mut() {
+            let (address, stop) = (server.jt808.clone(), &stop);
+            scope.spawn(move || driver.drive(&address, stop));
         }
-        if let Some(lost) = driver.acked.iter().find(|sent| !stored.contains_key(sent)) {
-            let count = driver.acked.iter().filter(|sent| !stored.contains_key(sent)).count();
-            return Err(format!("{phone}: {count} acknowledged positions are lost, the first is {lost:?}"));
-        }
-        if let Some(stranger) = stored.keys().find(|stored| !driver.sent.contains(stored)) {
-            return Err(format!("{phone}: {stranger:?} was never sent"));
-        }
+        std::thread::sleep(pause);
+        server.kill();
+        stop.store(true, Ordering::Relaxed);
+    });
+    drivers.iter_mut().for_each(|driver| driver.truck.hang_up());
+}
+
+fn summary(rounds: u32, drivers: &[Driver], mut ready: Vec<Duration>) -> Proof {
+    let count = |of: fn(&Driver) -> usize| drivers.iter().map(of).sum::<usize>();
+    let acked = count(|driver| driver.acked.len());
+    let in_parts = count(|driver| driver.in_parts);
+    let datagrams = count(|driver| if driver.truck.transport() == Transport::Udp { driver.acked.len() } else { 0 });
+    if acked == 0 || in_parts == 0 || datagrams == 0 {
+        return Err(format!(
+            "{acked} acknowledged, {in_parts} in parts, {datagrams} in datagrams: the loop proves nothing"
+        ));
     }
-    Ok(())
+    ready.sort_unstable();
+    let part =
+        |of: f64| ready.get(((ready.len() as f64 * of) as usize).min(ready.len() - 1)).copied().unwrap_or_default();
+    let [p50, p99, worst] = [0.5, 0.99, 1.0].map(|of| part(of).as_millis());
+    if ready.last().is_some_and(|worst| *worst > READY_MAX) {
+        return Err(format!("ready only after {worst} ms"));
+    }
+    Ok(format!(
+        "{rounds} kills, {acked} acknowledged positions ({in_parts} in parts, {datagrams} in datagrams), 0 lost, 0 doubled; \
+         ready after a kill: p50 {p50} ms, p99 {p99} ms, worst {worst} ms"
+    ))
 }
 
 /// The track over HTTP, each position with how often it is there.

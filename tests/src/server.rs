@@ -69,6 +69,8 @@ pub struct Server {
     pub jt808: String,
     /// Where HTTP is served.
     pub http: String,
+    /// From its start until it was ready.
+    pub ready_in: Duration,
 }
 
 impl Server {
@@ -93,8 +95,9 @@ impl Server {
             .envs(setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
+        let began = Instant::now();
         let mut child = command.spawn().expect("starts");
-        let deadline = Instant::now() + START_MAX;
+        let deadline = began + START_MAX;
         let ports = loop {
             if let Ok(text) = std::fs::read_to_string(&ready) {
                 break serde_json::from_str::<Value>(&text).expect("the ready file is whole");
@@ -105,8 +108,9 @@ impl Server {
             assert!(Instant::now() < deadline, "the server did not get ready");
             std::thread::sleep(Duration::from_millis(20));
         };
+        let ready_in = began.elapsed();
         let port = |key: &str| ports[key].as_str().expect("address").to_owned();
-        Self { child, jt808: port("jt808"), http: port("http") }
+        Self { child, jt808: port("jt808"), http: port("http"), ready_in }
     }
 
     /// Kills it: no warning, no time to write.
@@ -181,6 +185,12 @@ impl Client {
             .timeout_global(Some(Duration::from_secs(60)))
             .build();
         Self { agent: config.new_agent(), base: format!("http://{http}"), token: String::new() }
+    }
+
+    /// The same session with the same server at another address: sessions outlive restarts.
+    #[must_use]
+    pub fn at(&self, http: &str) -> Self {
+        Self { base: format!("http://{http}"), ..self.clone() }
     }
 
     /// GET, JSON expected.
