@@ -51,6 +51,12 @@ const TASKS: &[Task] = &[
         help: tools::CRASH_HELP,
         run: tools::crash,
     },
+    Task {
+        name: "soak",
+        summary: "run the server under everything at once, for long",
+        help: tools::SOAK_HELP,
+        run: tools::soak,
+    },
     Task { name: "fuzz", summary: "feed garbage to the decoders", help: tools::FUZZ_HELP, run: tools::fuzz },
     Task { name: "bench", summary: "measure beside the peers", help: tools::BENCH_HELP, run: tools::bench },
 ];

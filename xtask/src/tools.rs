@@ -23,13 +23,33 @@ Example:
 pub(crate) const CRASH_HELP: &str = "\
 Usage: cargo xtask crash [--rounds N]
 
-Kills the server at random moments under load and checks over HTTP that every acknowledged position is in its track
-exactly once, and that the chain verifies.
+Kills the server at random moments under load (reports, batches, parts of messages, datagrams) and checks over HTTP
+that every acknowledged position is in its track exactly once; in the end that the chain verifies and that a replay
+gives the same views. Prints how soon the server was ready after each kill, and fails beyond ten seconds. A round
+takes one to three seconds.
 
   --rounds N   how often it is killed (default 20)
 
 Example:
-  cargo xtask crash --rounds 500
+  cargo xtask crash --rounds 1000
+";
+
+pub(crate) const SOAK_HELP: &str = "\
+Usage: cargo xtask soak [--minutes N] [--vehicles N] [--interval SECONDS] [--hostile N] [--json FILE]
+
+Runs the release server under a mixed load: connected, late, in parts, over a forwarding platform, over datagrams, in
+reconnect storms, beside hostile clients and readers over HTTP. Looks every ten seconds at memory, open files, threads,
+data, lag and latency. Then stops it, verifies and replays the journal, and reads every acknowledged position back.
+Fails when anything was lost, doubled or invented, or when memory grows after warm-up.
+
+  --minutes N         how long the load lasts (default 30)
+  --vehicles N        trucks, all kinds together (default 1000)
+  --interval SECONDS  between two positions of a truck (default 2)
+  --hostile N         hostile connections (default 200)
+  --json FILE         write all that was seen
+
+Example:
+  cargo xtask soak --minutes 30 --vehicles 2000
 ";
 
 pub(crate) const FUZZ_HELP: &str = "\
@@ -47,10 +67,13 @@ Example:
 pub(crate) const BENCH_HELP: &str = "\
 Usage: cargo xtask bench [ARGUMENTS]
 
-Measures beside the peers and prints a table; arguments go to the benches program as they are.
+Builds the server and measures it beside its peers; arguments go to the benches program as they are (`--help` lists
+them), and without any all is measured, in ten minutes or so. `all --full` takes medians of five rounds of a minute.
 
-Example:
+Examples:
   cargo xtask bench
+  cargo xtask bench ingest --window 16 --seconds 20
+  cargo xtask bench all --full --json figures.json
 ";
 
 const FUZZ_FOLDER: &str = "crates/jt808/fuzz";
@@ -215,6 +238,19 @@ pub(crate) fn fuzz(mut args: Args) -> Outcome {
 pub(crate) fn bench(args: Args) -> Outcome {
     let words = args.rest();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let run = ["run", "-p", "hazwatch-benches", "--release", "--"];
-    shell::run(command(&workspace::root(), "cargo", &[run.as_slice(), &words].concat()))
+    benches(if words.is_empty() { &["all"] } else { &words })
+}
+
+/// `cargo xtask soak`.
+pub(crate) fn soak(args: Args) -> Outcome {
+    let words = args.rest();
+    benches(&["soak"].into_iter().chain(words.iter().map(String::as_str)).collect::<Vec<_>>())
+}
+
+/// Builds the server and runs the benches program beside it.
+fn benches(words: &[&str]) -> Outcome {
+    let root = workspace::root();
+    shell::run(command(&root, "cargo", &["build", "--release", "-p", "hazwatch", "-p", "hazwatch-benches"]))?;
+    let run = ["run", "--quiet", "--release", "-p", "hazwatch-benches", "--"];
+    shell::run(command(&root, "cargo", &[&run, words].concat()))
 }
