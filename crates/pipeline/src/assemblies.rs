@@ -68,14 +68,7 @@ impl Default for Assemblies {
 
 impl Assemblies {
     pub(crate) fn new(limits: AssemblyLimits, bytes_max: usize) -> Self {
-        Self {
-            by_terminal: BTreeMap::new(),
-            due: BTreeSet::new(),
-            bytes: 0,
-            bytes_max,
-            limits,
-            lost: Vec::new(),
-        }
+        Self { by_terminal: BTreeMap::new(), due: BTreeSet::new(), bytes: 0, bytes_max, limits, lost: Vec::new() }
     }
 
     /// Takes a part; gives the message that it completes, and what became of the part in a word.

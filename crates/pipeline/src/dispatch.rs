@@ -1,6 +1,7 @@
 //! The first stage: batches in journal order, split by lane.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
@@ -179,7 +180,9 @@ impl Dispatcher {
 
     /// Whether a checkpoint is due, there is something new for it, and none is under way.
     pub(crate) fn cut_is_due(&self) -> bool {
-        let due = self.last_cut.elapsed() >= self.checkpoint_every || self.fixes_since_cut >= self.checkpoint_fixes_max;
+        let due = self.last_cut.elapsed() >= self.checkpoint_every
+            || self.fixes_since_cut >= self.checkpoint_fixes_max
+            || self.shared.asked.load(Ordering::Acquire);
         due && self.last_seq > self.cut_seq() && !self.is_checkpointing()
     }
 
@@ -199,6 +202,7 @@ impl Dispatcher {
 
     /// Cuts a checkpoint at the last batch.
     pub(crate) fn cut(&mut self) -> Result<(), Stopped> {
+        self.shared.asked.store(false, Ordering::Release);
         *self.shared.cut.lock() = self.last_seq;
         self.last_cut = Instant::now();
         self.fixes_since_cut = 0;

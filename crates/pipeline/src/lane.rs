@@ -125,7 +125,8 @@ impl Lane {
 
     /// Brings the rule states of vehicles back from the store.
     fn load(&mut self, fixes: &[Placed]) {
-        let absent = fixes.iter().map(|(vehicle, _)| *vehicle).filter(|vehicle| self.residents.number(*vehicle).is_none());
+        let absent =
+            fixes.iter().map(|(vehicle, _)| *vehicle).filter(|vehicle| self.residents.number(*vehicle).is_none());
         let mut missing: Vec<_> = absent.collect();
         if missing.is_empty() {
             return;

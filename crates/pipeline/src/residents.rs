@@ -35,16 +35,7 @@ pub(crate) struct Resident {
 
 impl Resident {
     fn new(vehicle: VehicleId, state: State, seen: Timestamp) -> Self {
-        Self {
-            vehicle,
-            turn: 0,
-            is_dirty: false,
-            cut: 0,
-            state,
-            recent: Recent::default(),
-            segment_start: None,
-            seen,
-        }
+        Self { vehicle, turn: 0, is_dirty: false, cut: 0, state, recent: Recent::default(), segment_start: None, seen }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Starting, catching up and stopping.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,8 @@ use crate::bindings::Bindings;
 use crate::commands::Commands;
 use crate::dispatch::{Dispatcher, Stopped, build_zones};
 use crate::lane::{Judging, Lane, ToLane, Tools};
-use crate::residents::IDLE_US;
 use crate::metrics::Metrics;
+use crate::residents::IDLE_US;
 use crate::strangers::Strangers;
 use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Live, Pending, Shared, Writer};
 
@@ -93,6 +94,7 @@ pub enum PipelineError {
 /// What readers may know of the pipeline.
 #[derive(Clone)]
 pub struct Views {
+    shared: Weak<Shared>,
     live: Arc<Live>,
     registry: Arc<RwLock<Arc<Registry>>>,
     applied: watch::Receiver<u64>,
@@ -117,6 +119,20 @@ impl Views {
     #[must_use]
     pub fn checkpointed(&self) -> u64 {
         *self.checkpointed.borrow()
+    }
+
+    /// Asks for a checkpoint with everything that is applied by now, at the end of the envelope at hand or of the next
+    /// one (there is one at each tick at the latest), or when the checkpoint under way is done: for whoever is about to
+    /// copy the views. [`Views::wait_checkpointed`] says when it is made.
+    pub fn ask_checkpoint(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.asked.store(true, Ordering::Release);
+        }
+    }
+
+    /// Returns when a committed checkpoint holds the envelope; `false` when the pipeline has stopped before.
+    pub async fn wait_checkpointed(&self, seq: u64) -> bool {
+        self.checkpointed.clone().wait_for(|done| *done >= seq).await.is_ok()
     }
 
     /// Whether all stages have stopped: nothing will be applied any more.
@@ -312,8 +328,10 @@ fn share(after: u64, registry: &Registry) -> (Arc<Shared>, Views) {
         applied: watch::Sender::new(after),
         work: watch::Sender::new(0),
         cut: Mutex::new(after),
+        asked: AtomicBool::new(false),
     });
     let views = Views {
+        shared: Arc::downgrade(&shared),
         live: shared.live.clone(),
         registry: shared.registry.clone(),
         applied: shared.applied.subscribe(),

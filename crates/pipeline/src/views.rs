@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use model::{LivePosition, Position, Registry, Timestamp, VehicleId};
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub work: watch::Sender<u64>,
     /// Envelope at which the last checkpoint was cut; equal to `checkpointed` when none is under way.
     pub cut: Mutex<u64>,
+    /// Somebody wants a checkpoint before the next one is due.
+    pub asked: AtomicBool,
 }
 
 pub(crate) struct Writer {

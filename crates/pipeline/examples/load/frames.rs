@@ -108,9 +108,8 @@ impl Batches {
         changes.extend((0..zones).map(zone));
         let recorded_at = Timestamp::from_secs(T0 - 100);
         let numbered = changes.into_iter().zip(self.control_seq + 1..);
-        let control = numbered
-            .map(|(change, seq)| ControlRecord { seq, recorded_at, actor: "load".into(), change })
-            .collect();
+        let control =
+            numbered.map(|(change, seq)| ControlRecord { seq, recorded_at, actor: "load".into(), change }).collect();
         self.next(recorded_at, control, Vec::new())
     }
 

@@ -34,7 +34,11 @@ pub(crate) async fn run(numbers: &Numbers) -> Result<(), Failed> {
     drop(house.feed);
     house.pipeline.finish().await?;
     let finished = began.elapsed();
-    println!("{frames} frames of {vehicles} vehicles, applied in {:.2} s, in a checkpoint after {:.2} s", applied.as_secs_f64(), finished.as_secs_f64());
+    println!(
+        "{frames} frames of {vehicles} vehicles, applied in {:.2} s, in a checkpoint after {:.2} s",
+        applied.as_secs_f64(),
+        finished.as_secs_f64()
+    );
     println!("{:.0} frames/s to the checkpoint", frames as f64 / finished.as_secs_f64());
     for (name, seconds) in after {
         let used = seconds - before.get(&name).copied().unwrap_or(0.0);
@@ -44,6 +48,10 @@ pub(crate) async fn run(numbers: &Numbers) -> Result<(), Failed> {
     }
     let facts = house.metrics.fixes.get();
     let digest = house.store.digest().await?;
-    println!("{facts} fixes, {} late, {} repeated, digest {digest}", house.metrics.late.get(), house.metrics.duplicates.get());
+    println!(
+        "{facts} fixes, {} late, {} repeated, digest {digest}",
+        house.metrics.late.get(),
+        house.metrics.duplicates.get()
+    );
     Ok(())
 }
