@@ -1,6 +1,9 @@
 //! One binary for all tests of the house from outside.
 
 mod contract;
+mod doors;
+mod edges;
 mod garbage;
 mod kill;
+mod parts;
 mod replay;

@@ -51,6 +51,8 @@ pub struct Setup {
     pub environment: Vec<(String, String)>,
     /// `registry` instead of `open` admission.
     pub registry: bool,
+    /// The limit on open files; else that of the tests.
+    pub open_files: Option<u32>,
 }
 
 impl Setup {
@@ -58,7 +60,7 @@ impl Setup {
     #[must_use]
     pub fn sabotaged(saboteur: Option<&str>) -> Self {
         let environment = saboteur.map(|name| ("HAZWATCH_SABOTEUR".to_owned(), name.to_owned()));
-        Self { environment: environment.into_iter().collect(), registry: false }
+        Self { environment: environment.into_iter().collect(), ..Self::default() }
     }
 }
 
@@ -83,7 +85,14 @@ impl Server {
         let ready = data.with_extension("ready.json");
         let _ = std::fs::remove_file(&ready);
         let admission = if setup.registry { "registry" } else { "open" };
-        let mut command = Command::new(binary());
+        let mut command = match setup.open_files {
+            None => Command::new(binary()),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(binary());
+                shell
+            }
+        };
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admission", admission])
             .arg("--data")
@@ -136,6 +145,16 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What `/readyz` says; `None` when it says nothing.
+    #[must_use]
+    pub fn is_ready(&self) -> Option<bool> {
+        match Client::new(&self.http).text("/readyz") {
+            Ok(_) => Some(true),
+            Err(refused) if refused.status == 503 => Some(false),
+            Err(_) => None,
+        }
     }
 
     /// A client that is logged in as the administrator.

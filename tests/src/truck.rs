@@ -34,6 +34,12 @@ fn batch(positions: &[Sent]) -> Message {
 }
 
 impl Sent {
+    /// As a 0x0200.
+    #[must_use]
+    pub fn message(self) -> Message {
+        Message::Location(self.report())
+    }
+
     fn report(self) -> LocationReport {
         let mut report = LocationReport {
             status: 0b11,
@@ -279,7 +285,7 @@ impl Truck {
     /// When the link is down: whether the server has them is then unknown.
     pub fn report(&mut self, positions: &[Sent]) -> io::Result<u8> {
         let message = match positions {
-            [one] => Message::Location(one.report()),
+            [one] => one.message(),
             _ => batch(positions),
         };
         self.ask(&message)
