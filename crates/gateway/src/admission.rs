@@ -1,6 +1,8 @@
 //! Who may speak: asked of the registry through a trait, because this room knows no registry.
 
-use model::{BoxFuture, Plate, TerminalId};
+use std::net::IpAddr;
+
+use model::{BoxFuture, ForwarderId, Plate, TerminalId};
 
 /// What a terminal says of itself when it registers (终端注册, 0x0100).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,10 +37,19 @@ pub enum RegisterRefusal {
     Unavailable,
 }
 
-/// The registry as the door sees it.
+/// A forwarding platform (转发平台) as the door sees it: one connection speaks for many terminals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarder {
+    /// Its account.
+    pub id: ForwarderId,
+    /// With a number, a link must first show the account's code of that epoch in a 0x0102 of any phone (see
+    /// [`crate::AuthCodes::forwarder_code`]); without, the address is enough.
+    pub code_epoch: Option<u32>,
+}
+
+/// The registry as the door sees it. All but [`Admission::register`] are look-ups in a snapshot: no I/O, no waiting.
 pub trait Admission: Send + Sync {
-    /// The epoch of an admitted terminal's codes; `None` for one that may not speak. A look-up in a snapshot: no I/O,
-    /// no waiting.
+    /// The epoch of an admitted terminal's codes; `None` for one that may not speak.
     fn epoch(&self, terminal: TerminalId) -> Option<u32>;
 
     /// A terminal registers; its frame is in the journal. Returns the epoch of its code. In open mode vehicle and
@@ -48,4 +59,20 @@ pub trait Admission: Send + Sync {
         terminal: TerminalId,
         registration: Registration,
     ) -> BoxFuture<'a, Result<u32, RegisterRefusal>>;
+
+    /// Whether nobody may connect from this address.
+    fn is_denied(&self, _peer: IpAddr) -> bool {
+        false
+    }
+
+    /// The forwarding platform that connects from this address.
+    fn forwarder(&self, _peer: IpAddr) -> Option<Forwarder> {
+        None
+    }
+
+    /// Whether a forwarding platform may speak for a terminal: it is admitted, and its vehicle is on the account's
+    /// list.
+    fn forwards(&self, _id: ForwarderId, _terminal: TerminalId) -> bool {
+        false
+    }
 }

@@ -1,8 +1,7 @@
 //! Answers: decided when a frame is read, written when it is durable.
 
-use bytes::Bytes;
 use jt808::{GeneralResult, Header, Message, RegisterResult, ServerTime, answer_general, answer_register, encode};
-use model::{TerminalId, Timestamp};
+use model::Timestamp;
 
 use crate::metrics::Outcome;
 use crate::request::id;
@@ -20,14 +19,14 @@ pub(crate) enum Reply {
     /// Nothing: the frame is an answer itself.
     Nothing,
     /// No answer at all, but a command of ours.
-    Command(Bytes),
+    Command(Box<[u8]>),
 }
 
 /// Against whose window a frame counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charge {
-    /// The session's.
-    Session(TerminalId),
+    /// That of the session in this place (see [`crate::sessions::Sessions`]).
+    Session(u32),
     /// That of all strangers on the connection.
     Strangers,
     /// The connection's alone (commands).
@@ -43,18 +42,23 @@ pub(crate) struct Answer {
     pub(crate) serial: u16,
     pub(crate) charge: Charge,
     pub(crate) reply: Reply,
+    /// When it was read, us since the gateway began.
+    pub(crate) read_us: u64,
+    /// Whether the next one belongs to another submission to the journal.
+    pub(crate) last: bool,
 }
 
 impl Answer {
-    /// Appends the answer to `out`. A registration is answered by [`Answer::write_registered`].
-    pub(crate) fn write(&self, now: Timestamp, out: &mut Vec<u8>) -> Outcome {
+    /// Appends the answer to `out`; `now` is asked only if it tells the time. A registration is answered by
+    /// [`Answer::write_registered`].
+    pub(crate) fn write(&self, now: impl FnOnce() -> Timestamp, out: &mut Vec<u8>) -> Outcome {
         match &self.reply {
             Reply::General(result) => {
                 answer_general(out, &self.to, self.serial, *result);
                 Outcome::Result(*result as u8)
             }
             Reply::Time => {
-                let time = jt808::BcdTime::zulu_from_utc_s(now.secs()).map_or([0; 6], jt808::BcdTime::to_bytes);
+                let time = jt808::BcdTime::zulu_from_utc_s(now().secs()).map_or([0; 6], jt808::BcdTime::to_bytes);
                 let message = Message::ServerTime(ServerTime { time_bcd: time });
                 sent(encode(&self.to.reply(id::SERVER_TIME, self.serial), &message, out), 0)
             }

@@ -1,7 +1,7 @@
 //! When a terminal is asked for missing packets (0x8003 补传分包请求), and for which. Pure: time is an argument. It keeps
 //! the packet numbers alone; the bytes lie in the journal, and putting messages together is the pipeline's business.
 
-use jt808::{Assembler, AssemblyLimits, Frame, Missing, OpenUpload, UploadKey};
+use jt808::{Assembler, AssemblyLimits, Frame, Header, Message, Missing, OpenUpload, PacketRequest, UploadKey, encode};
 
 /// How often one upload is asked for.
 const ASKS_MAX: u8 = 3;
@@ -10,6 +10,14 @@ const QUIET_US: i64 = 5_000_000;
 /// What one terminal's uploads may take here: 1,000 packets and more.
 const LIMITS: AssemblyLimits =
     AssemblyLimits { bytes_max: 96 * 1024, open_max: 4, completed_parts_max: 256, age_us: 300_000_000 };
+
+/// Appends the request to `out`, in the dialect of the terminal and under our `serial`.
+pub(crate) fn write(missing: &Missing, dialect: &Header, serial: u16, out: &mut Vec<u8>) {
+    let request = Message::PacketRequest(PacketRequest::new(missing.first_serial, missing.numbers.clone()));
+    if let Err(error) = encode(&dialect.reply(request.id(), serial), &request, out) {
+        tracing::error!(%error, "a request for packets cannot be encoded");
+    }
+}
 
 #[derive(Debug)]
 struct Asked {
@@ -91,7 +99,7 @@ impl Asking {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jt808::{Edition, Header, MISSING_MAX, Oddities, Packet, Phone};
+    use jt808::{Edition, MISSING_MAX, Oddities, Packet, Phone};
 
     const SECOND_US: i64 = 1_000_000;
 

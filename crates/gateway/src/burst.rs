@@ -1,88 +1,74 @@
-//! What one read brought: records for one submission to the journal, and the answers that wait for it.
+//! What one read brought, as records for one submission to the journal.
 
 use std::time::Instant;
 
 use bytes::Bytes;
-use journal::{Kind, Record, Ticket};
-use model::{CommandId, TerminalId, Timestamp};
-
-use crate::answer::Answer;
-use crate::handle::Handle;
-
-struct Draft {
-    kind: Kind,
-    terminal: TerminalId,
-    command: Option<CommandId>,
-    /// Where its bytes end; they begin where those of the one before end.
-    end: usize,
-}
+use journal::Record;
+use model::Timestamp;
+use smallvec::SmallVec;
 
 /// Frames on their way to the journal.
 pub(crate) struct Burst {
     pub(crate) received: Timestamp,
     pub(crate) read_at: Instant,
-    /// The wire bytes of all frames, in one allocation that their records share.
+    /// The same, us since the gateway began.
+    pub(crate) read_us: u64,
+    /// Without their bytes.
+    records: Vec<Record>,
+    /// The bytes of all frames, in one allocation that their records share.
     raw: Vec<u8>,
-    drafts: Vec<Draft>,
-    answers: Vec<Answer>,
+    /// Where in them each record's end.
+    ends: SmallVec<[u32; 16]>,
 }
 
 impl Burst {
-    pub(crate) fn new(received: Timestamp, read_at: Instant) -> Self {
-        Self { received, read_at, raw: Vec::new(), drafts: Vec::new(), answers: Vec::new() }
+    pub(crate) fn new(received: Timestamp, read_at: Instant, read_us: u64) -> Self {
+        Self { received, read_at, read_us, records: Vec::new(), raw: Vec::new(), ends: SmallVec::new() }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.drafts.is_empty()
-    }
-
-    /// A frame and what is answered to it.
-    pub(crate) fn push(&mut self, kind: Kind, terminal: TerminalId, wire: &[u8], answer: Answer) {
+    /// A record and its bytes.
+    pub(crate) fn push(&mut self, record: Record, wire: &[u8]) {
+        if self.records.is_empty() {
+            // Trucks mostly send one frame at a time: two allocations of just its size.
+            self.records.reserve_exact(1);
+            self.raw.reserve_exact(wire.len());
+        }
+        self.records.push(record);
         self.raw.extend_from_slice(wire);
-        self.drafts.push(Draft { kind, terminal, command: None, end: self.raw.len() });
-        self.answers.push(answer);
+        self.ends.push(self.raw.len() as u32);
     }
 
-    /// A command, whose bytes are what leaves.
-    pub(crate) fn push_command(&mut self, terminal: TerminalId, command: CommandId, wire: &[u8], answer: Answer) {
-        self.push(Kind::Command, terminal, wire, answer);
-        if let Some(draft) = self.drafts.last_mut() {
-            draft.command = Some(command);
+    /// The records, with their bytes.
+    pub(crate) fn into_records(mut self) -> Vec<Record> {
+        let raw = Bytes::from(self.raw);
+        if let [only] = self.records.as_mut_slice() {
+            only.raw = raw;
+            return self.records;
+        }
+        let mut start = 0;
+        for (record, end) in self.records.iter_mut().zip(self.ends) {
+            record.raw = raw.slice(start..end as usize);
+            start = end as usize;
+        }
+        self.records
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::TerminalId;
+
+    #[test]
+    fn every_record_gets_its_own_bytes() {
+        let cases: [&[&[u8]]; 3] = [&[], &[b"~one~"], &[b"~one~", b"~2~", b"~three~"]];
+        for frames in cases {
+            let mut burst = Burst::new(Timestamp(7), Instant::now(), 0);
+            for frame in frames {
+                burst.push(Record::uplink(Timestamp(7), TerminalId::from_wire(&[1]), 3, Bytes::new()), frame);
+            }
+            let records = burst.into_records();
+            assert_eq!(records.iter().map(|record| &record.raw[..]).collect::<Vec<_>>(), frames);
         }
     }
-
-    /// The records for the journal, and the answers.
-    pub(crate) fn into_parts(self, handle: &Handle) -> (Vec<Record>, Waiting) {
-        let raw = Bytes::from(self.raw);
-        let mut start = 0;
-        let records = self.drafts.into_iter().map(|draft| {
-            let peer = if draft.kind == Kind::Stranger { handle.peer.to_string() } else { String::new() };
-            let record = Record {
-                received: self.received,
-                kind: draft.kind,
-                terminal: Some(draft.terminal),
-                connection: handle.id,
-                raw: raw.slice(start..draft.end),
-                command: draft.command,
-                peer,
-                forwarder: None,
-            };
-            start = draft.end;
-            record
-        });
-        (records.collect(), Waiting { read_at: self.read_at, answers: self.answers.into_iter() })
-    }
-}
-
-/// Answers whose frames are not durable yet.
-pub(crate) struct Waiting {
-    pub(crate) read_at: Instant,
-    pub(crate) answers: std::vec::IntoIter<Answer>,
-}
-
-/// Answers with the ticket that they wait for.
-pub(crate) struct Pending {
-    /// `None` once it resolved.
-    pub(crate) ticket: Option<Ticket>,
-    pub(crate) waiting: Waiting,
 }

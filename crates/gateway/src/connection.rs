@@ -1,29 +1,34 @@
-//! One connection, as a hand-written future: tens of thousands of them wait at a time, so an idle one holds its
-//! socket, its sessions and no buffer.
+//! The task of one connection, as a hand-written future: tens of thousands of them wait at a time, so an idle one holds
+//! its socket, its sessions and no buffer.
 //!
-//! A turn takes the steps below in order, until none of them moves: mail, submission to the journal, answers that
-//! became durable, writing, reading. Submissions, tickets and answers form one queue, so answers leave in the order of
-//! their frames. Deadlines are looked at by a sweeper that all connections share.
+//! A turn takes the steps below in order, until none of them moves: mail, records that the journal had no room for, a
+//! registration that the registry decides, answers that need help, what was read before, reading, closing. The usual
+//! answer is none of its business: a flusher writes it (see [`crate::line`]). Deadlines are looked at by a sweeper that
+//! all connections share.
 
 use std::cell::RefCell;
+use std::future::Future;
+use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
 
-use journal::{AppendError, Ticket};
+use journal::{Record, Refused};
 use jt808::{Deframer, FLAG};
 use model::BoxFuture;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, Shutdown};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use crate::burst::{Burst, Pending, Waiting};
-use crate::desk::Desk;
-use crate::gateway::Shared;
-use crate::handle::{Handle, Lost, NEVER_MS, Order};
-use crate::metrics::Outcome;
-use crate::outbox::{self, Outbox, Written};
+use crate::RegisterRefusal;
+use crate::burst::Burst;
+use crate::desk::{Desk, Serving};
+use crate::flush::Pass;
+use crate::gateway::{Now, Shared};
+use crate::handle::{Handle, Lost, Order};
+use crate::line::{Line, State};
+use crate::metrics::Meter;
 use crate::phase::{End, Phase};
 
 /// Bytes that one read takes at most, into a buffer that all connections of a thread share.
@@ -31,32 +36,28 @@ const READ_MAX: usize = 64 * 1024;
 /// Bytes read for each frame that the windows have room for: about what a location report with many items takes, so
 /// that hardly more is read than may be served.
 const READ_PER_FRAME: usize = 128;
+/// Bytes that a connection may have served before others get a turn.
+const TURN_MAX: usize = 64 * 1024;
+/// How long strangers over their budget are not read.
+const PAUSE_MS: u64 = 1_000;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_MAX]);
 }
 
-/// Records on their way into the journal's queue, and the answers that follow.
-struct Submission {
-    queued: BoxFuture<'static, Result<Ticket, AppendError>>,
-    waiting: Waiting,
-}
-
 pub(crate) struct Connection {
-    stream: TcpStream,
-    handle: Arc<Handle>,
-    shared: Arc<Shared>,
+    line: Arc<Line>,
+    stream: Arc<TcpStream>,
     deframer: Deframer,
-    desk: Desk,
-    phase: Phase,
     /// Bytes that were read before a window was full.
     backlog: Vec<u8>,
-    submission: Option<Box<Submission>>,
-    outbox: Outbox,
-    /// When something was last read.
-    read_ms: u64,
-    /// When there was last something new to write, or the socket took some of it.
-    progress_ms: u64,
+    /// Records that the journal had no room for. Their answers are in the outbox.
+    held: Vec<Record>,
+    /// A registration that the registry is asked about. Its answer is the next one in the outbox.
+    registering: Option<BoxFuture<'static, Result<u32, RegisterRefusal>>>,
+    waker: Option<Waker>,
+    /// Bytes served in this turn.
+    served: usize,
     window_was_full: bool,
 }
 
@@ -65,16 +66,23 @@ impl Future for Connection {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        if !this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            this.waker = Some(cx.waker().clone());
+            this.line.handle.watch(cx);
+        }
+        this.served = 0;
         loop {
             match this.turn(cx) {
-                Ok(true) => {}
-                Ok(false) => {
-                    this.handle.set_due(this.due().0);
+                Ok(true) if this.served < TURN_MAX => {}
+                Ok(true) => {
+                    cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
+                Ok(false) => return Poll::Pending,
                 Err(end) => {
-                    this.shared.metrics.closed.with_label_values(&[end.name()]).inc();
-                    tracing::debug!(peer = %this.handle.peer, reason = end.name(), "connection closed");
+                    let Line { shared, handle, .. } = &*this.line;
+                    shared.metrics.closed.with_label_values(&[end.name()]).inc();
+                    tracing::debug!(peer = %handle.peer, reason = end.name(), "connection closed");
                     return Poll::Ready(());
                 }
             }
@@ -84,274 +92,313 @@ impl Future for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.handle.close();
-        self.desk.close(&self.shared);
-        self.shared.table.leave(&self.handle);
-        self.shared.metrics.connections.dec();
+        let Line { shared, handle, state, .. } = &*self.line;
+        handle.close();
+        {
+            // The journal may keep the line for a while: nothing of weight stays on it.
+            let mut state = state.lock();
+            state.stream = None;
+            state.outbox = Default::default();
+            state.desk.close(shared, handle);
+        }
+        shared.table.leave(handle);
+        shared.metrics.connections.dec();
     }
 }
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream, handle: Arc<Handle>, shared: Arc<Shared>) -> Self {
         shared.metrics.connections.inc();
-        let now_ms = shared.now_ms();
+        let stream = Arc::new(stream);
         Self {
+            line: Arc::new(Line::new(stream.clone(), handle, shared)),
             stream,
-            handle,
             deframer: Deframer::new(),
-            desk: Desk::new(now_ms),
-            phase: Phase::Open,
             backlog: Vec::new(),
-            submission: None,
-            outbox: Outbox::default(),
-            read_ms: now_ms,
-            progress_ms: now_ms,
+            held: Vec::new(),
+            registering: None,
+            waker: None,
+            served: 0,
             window_was_full: false,
-            shared,
         }
     }
 
     /// One round of all steps; whether any of them moved. `Err` ends the connection.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        self.take_mail(cx)?;
-        self.check_deadline()?;
-        let mut moved = self.poll_submission(cx);
-        moved |= self.poll_answers(cx);
-        moved |= self.poll_write(cx)?;
-        moved |= self.serve_backlog();
-        moved |= self.poll_read(cx)?;
-        moved |= self.poll_close(cx)?;
+        let now = self.line.shared.now();
+        self.take_mail(now)?;
+        self.check_deadline(now)?;
+        let mut moved = self.submit_held(now);
+        moved |= self.poll_registration(cx);
+        moved |= self.poll_answers(cx)?;
+        moved |= self.serve_backlog(now);
+        moved |= self.poll_read(cx, now)?;
+        moved |= self.poll_close(cx, now)?;
+        if !moved {
+            let Line { shared, handle, state, .. } = &*self.line;
+            handle.set_due(state.lock().next_ms(&shared.limits));
+        }
         Ok(moved)
     }
 
-    /// Whether anything that was read is not answered yet, apart from what the socket has to take.
-    fn owes(&self) -> bool {
-        self.submission.is_some() || self.outbox.waits()
-    }
-
     fn drain(&mut self, end: End) {
-        if self.phase == Phase::Open {
-            self.phase = Phase::Draining(end);
-            self.backlog = Vec::new();
-        }
+        self.line.state.lock().drain(end);
+        self.backlog = Vec::new();
     }
 
-    fn take_mail(&mut self, cx: &Context<'_>) -> Result<(), End> {
-        let window = self.desk.window_left(&self.shared.limits);
-        let wants_commands = self.phase == Phase::Open && self.submission.is_none() && window > 0;
-        let mail = self.handle.take(cx, wants_commands);
-        match (mail.order, self.phase) {
+    fn take_mail(&mut self, now: Now) -> Result<(), End> {
+        let Line { shared, handle, state, .. } = &*self.line;
+        if !handle.has_mail() {
+            return Ok(());
+        }
+        let mut state = state.lock();
+        let is_free = self.held.is_empty() && shared.gate.is_open();
+        let wants_commands = is_free && state.phase == Phase::Open && state.desk.window_left(&shared.limits) > 0;
+        let mail = handle.take(wants_commands);
+        match (mail.order, state.phase) {
             (Order::Serve, _) => {}
             (Order::Drain, Phase::Failed(_)) => return Err(End::JournalFailed),
-            (Order::Drain, _) => self.drain(End::Shutdown),
+            (Order::Drain, _) => state.drain(End::Shutdown),
+            (Order::Deny, _) => return Err(End::Denied),
             (Order::Abort, _) => return Err(End::Aborted),
         }
+        if mail.recheck && !state.desk.recheck(shared, handle) {
+            state.drain(End::Revoked);
+        }
         for forget in mail.forget {
-            if self.desk.forget(forget, self.shared.now_ms()) {
-                self.drain(match forget.why {
+            if state.desk.forget(forget, now.ms) {
+                let end = match forget.why {
                     Lost::Superseded => End::Superseded,
                     Lost::Revoked => End::Revoked,
-                });
+                };
+                if matches!(state.phase, Phase::Failed(_)) {
+                    // Nothing more will be answered here, and nobody speaks here any more.
+                    return Err(end);
+                }
+                state.drain(end);
             }
         }
+        drop(state);
         if !mail.commands.is_empty() {
-            let mut burst = self.begin_burst();
-            mail.commands.iter().for_each(|downlink| self.desk.command(downlink, &mut burst));
-            self.submit(burst);
+            self.serve(now, |_, desk, to| mail.commands.iter().for_each(|downlink| desk.command(downlink, to)));
         }
         Ok(())
     }
 
-    /// When the connection is due, and why. While the journal works on what a terminal sent, there is no deadline:
-    /// that is not the terminal's fault. A stranger's is fixed, and only stops the reading.
-    fn due(&self) -> (u64, End) {
-        let limits = &self.shared.limits;
-        match self.phase {
-            Phase::Lingering(end, since_ms) => (after_ms(since_ms, limits.linger), end),
-            Phase::Failed(since_ms) => (after_ms(since_ms, limits.journal_failed_grace), End::JournalFailed),
-            _ if self.outbox.writes() => (after_ms(self.progress_ms, limits.write_timeout), End::WriteTimeout),
-            Phase::Draining(end) => (NEVER_MS, end),
-            Phase::Open => {
-                let last_ms = if self.owes() { NEVER_MS } else { self.read_ms.max(self.progress_ms) };
-                let idle = (after_ms(last_ms, limits.idle_timeout), End::Idle);
-                let strange = after_ms(self.desk.strange_since_ms, limits.unauthenticated_timeout);
-                if self.desk.is_strange() && strange < idle.0 { (strange, End::Unauthenticated) } else { idle }
-            }
+    fn check_deadline(&mut self, now: Now) -> Result<(), End> {
+        let Line { shared, handle, state, .. } = &*self.line;
+        if !handle.is_due(now.ms) {
+            return Ok(());
         }
-    }
-
-    fn check_deadline(&mut self) -> Result<(), End> {
-        let (due_ms, end) = self.due();
+        let mut state = state.lock();
+        if state.ask_due_ms() < now.ms {
+            drop(state);
+            self.line.answer(&mut Pass::new(&shared.metrics));
+            state = self.line.state.lock();
+        }
+        let (due_ms, end) = state.due(&shared.limits);
         // Milliseconds are rounded down: only the next one is surely late enough.
-        if self.shared.now_ms() <= due_ms {
+        if now.ms <= due_ms {
             return Ok(());
         }
         match end {
-            End::Idle | End::Unauthenticated if self.phase == Phase::Open => {
-                self.drain(end);
+            End::Idle | End::Unauthenticated if state.phase == Phase::Open => {
+                state.drain(end);
                 Ok(())
             }
             _ => Err(end),
         }
     }
 
-    fn begin_burst(&self) -> Burst {
-        Burst::new(self.shared.clock.now(), Instant::now())
+    /// Serves what `read` finds, and submits its frames to the journal as one.
+    fn serve(&mut self, now: Now, read: impl FnOnce(&mut Deframer, &mut Desk, &mut Serving<'_>)) {
+        let Line { shared, handle, state, .. } = &*self.line;
+        let mut state = state.lock();
+        let State { desk, outbox, paused_until_ms, .. } = &mut *state;
+        let burst = Burst::new(shared.clock.now(), now.at, now.us);
+        let mut serving = Serving { shared, handle, burst, outbox };
+        read(&mut self.deframer, desk, &mut serving);
+        let records = serving.burst.into_records();
+        outbox.seal();
+        if mem::take(&mut desk.over_budget) && desk.is_strange() {
+            *paused_until_ms = Some(now.ms + PAUSE_MS);
+        }
+        drop(state);
+        self.submit(records);
     }
 
-    /// Hands a burst to the journal. The journal makes this wait when too much waits for the disk; nothing is read
-    /// until it took the burst.
-    fn submit(&mut self, burst: Burst) {
-        if burst.is_empty() {
+    /// Hands records to the journal. When too much waits for the disk they are held, and nothing is read until it took
+    /// them.
+    fn submit(&mut self, records: Vec<Record>) {
+        if records.is_empty() {
             return;
         }
-        let (records, waiting) = burst.into_parts(&self.handle);
-        let shared = self.shared.clone();
-        let queued = Box::pin(async move { shared.journal.submit(records).await });
-        self.submission = Some(Box::new(Submission { queued, waiting }));
+        match self.line.shared.journal.try_submit(records, self.line.clone()) {
+            Ok(()) => {}
+            Err(Refused::Full(records)) => {
+                self.held = records;
+                self.line.shared.gate.shut();
+            }
+            Err(Refused::Failed(_)) => self.line.fail(),
+        }
     }
 
-    fn poll_submission(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(submission) = &mut self.submission else { return false };
-        let Poll::Ready(queued) = submission.queued.as_mut().poll(cx) else { return false };
-        match (queued, self.submission.take()) {
-            (Ok(ticket), Some(submission)) => {
-                self.outbox.push(Pending { ticket: Some(ticket), waiting: submission.waiting });
-            }
-            (_, submission) => {
-                self.submission = submission;
-                self.fail();
-            }
+    fn submit_held(&mut self, now: Now) -> bool {
+        if self.held.is_empty() || self.line.state.lock().parks(&self.line, now.ms) {
+            return false;
         }
+        let records = mem::take(&mut self.held);
+        self.submit(records);
         true
     }
 
-    fn poll_answers(&mut self, cx: &mut Context<'_>) -> bool {
-        let Ok(moved) = self.outbox.poll_answers(&self.shared, cx) else {
-            self.fail();
-            return true;
-        };
-        if moved {
-            self.progress_ms = self.shared.now_ms();
+    fn poll_registration(&mut self, cx: &mut Context<'_>) -> bool {
+        let Line { shared, state, .. } = &*self.line;
+        if self.registering.is_none() {
+            let Some((terminal, registration)) = state.lock().outbox.registration() else { return false };
+            let asked = shared.clone();
+            let decided = async move { asked.admission.register(terminal, registration).await };
+            self.registering = Some(Box::pin(decided));
         }
-        moved
+        let Some(registering) = &mut self.registering else { return false };
+        let Poll::Ready(decided) = registering.as_mut().poll(cx) else { return false };
+        self.registering = None;
+        {
+            let State { outbox, desk, .. } = &mut *state.lock();
+            outbox.registered(decided, desk, shared, &mut Meter::new(&shared.metrics));
+        }
+        // What was durable behind it has waited for it.
+        self.line.answer(&mut Pass::new(&shared.metrics));
+        true
     }
 
-    /// The journal cannot keep what was read.
-    fn fail(&mut self) {
-        self.outbox.fail(&self.shared);
-        if let Some(submission) = self.submission.take() {
-            submission.waiting.answers.for_each(|answer| outbox::count(&self.shared, &answer, Outcome::Failed));
+    /// Writes what no flusher can: what the socket did not take at once.
+    fn poll_answers(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let mut moved = false;
+        loop {
+            {
+                let state = self.line.state.lock();
+                if state.broken {
+                    return Err(End::Socket);
+                }
+                if !state.blocked {
+                    return Ok(moved);
+                }
+            }
+            match self.stream.poll_write_ready(cx) {
+                Poll::Pending => return Ok(moved),
+                Poll::Ready(ready) => ready.map_err(|_| End::Socket)?,
+            }
+            self.line.state.lock().blocked = false;
+            self.line.answer(&mut Pass::new(&self.line.shared.metrics));
+            moved = true;
         }
-        self.backlog = Vec::new();
-        self.phase = match self.phase {
-            Phase::Open => Phase::Failed(self.shared.now_ms()),
-            _ => Phase::Draining(End::JournalFailed),
-        };
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        let Self { outbox, stream, desk, shared, .. } = self;
-        let written = outbox.poll_write(stream, desk, shared, cx).map_err(|_| End::Socket)?;
-        if matches!(written, Written::Some | Written::All) {
-            self.progress_ms = self.shared.now_ms();
+    /// How many frames may be read now. `None`: none, and whoever can change that wakes this task.
+    fn room(&mut self, now: Now) -> Option<usize> {
+        let Line { shared, state, .. } = &*self.line;
+        let mut state = state.lock();
+        if state.phase != Phase::Open || !self.held.is_empty() || state.outbox.writes() {
+            return None;
         }
-        Ok(matches!(written, Written::All))
+        if state.paused_until_ms.is_some_and(|until_ms| now.ms <= until_ms) {
+            return None;
+        }
+        state.paused_until_ms = None;
+        if state.parks(&self.line, now.ms) {
+            return None;
+        }
+        let left = state.desk.window_left(&shared.limits);
+        state.stalled = left == 0;
+        if state.stalled && !self.window_was_full {
+            shared.metrics.windows_full.inc();
+        }
+        self.window_was_full = state.stalled;
+        (left > 0).then_some(left)
     }
 
-    /// Whether more may be read, as far as the journal and the windows are concerned.
-    fn has_room(&mut self) -> bool {
-        if self.phase != Phase::Open || self.submission.is_some() {
-            return false;
-        }
-        let full = self.desk.window_left(&self.shared.limits) == 0;
-        if full && !self.window_was_full {
-            self.shared.metrics.windows_full.inc();
-        }
-        self.window_was_full = full;
-        !full
-    }
-
-    fn serve_backlog(&mut self) -> bool {
-        if self.backlog.is_empty() || !self.has_room() {
+    fn serve_backlog(&mut self, now: Now) -> bool {
+        if self.backlog.is_empty() || self.room(now).is_none() {
             return false;
         }
         let backlog = mem::take(&mut self.backlog);
-        self.cut(&backlog);
+        self.cut(&backlog, now);
         true
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        if !self.backlog.is_empty() || !self.has_room() {
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Now) -> Result<bool, End> {
+        if !self.backlog.is_empty() {
             return Ok(false);
         }
-        let wanted = self.desk.window_left(&self.shared.limits).saturating_mul(READ_PER_FRAME);
+        let Some(room) = self.room(now) else { return Ok(false) };
+        match self.stream.poll_read_ready(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(ready) => ready.map_err(|_| End::Socket)?,
+        }
         BUFFER.with_borrow_mut(|buffer| {
-            let limit = wanted.min(buffer.len());
-            let mut read = ReadBuf::new(&mut buffer[..limit]);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
-                Poll::Pending => return Ok(false),
-                Poll::Ready(Err(_)) => return Err(End::Socket),
-                Poll::Ready(Ok(())) => {}
-            }
-            self.read_ms = self.shared.now_ms();
-            if read.filled().is_empty() {
-                self.finish_reading();
-            } else {
-                self.cut(read.filled());
+            let limit = room.saturating_mul(READ_PER_FRAME).min(buffer.len());
+            match receive(&self.stream, &mut buffer[..limit]) {
+                Ok(0) => self.finish_reading(now),
+                Ok(count) => {
+                    self.line.state.lock().read_ms = now.ms;
+                    self.served += count;
+                    self.cut(&buffer[..count], now);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(End::Socket),
             }
             Ok(true)
         })
     }
 
     /// The peer closed its side: whatever is whole by now is served.
-    fn finish_reading(&mut self) {
-        let mut burst = self.begin_burst();
-        let Self { deframer, desk, shared, handle, .. } = self;
-        deframer.finish(|piece| desk.serve(shared, handle, &piece, &mut burst));
-        self.submit(burst);
+    fn finish_reading(&mut self, now: Now) {
+        self.serve(now, |deframer, desk, to| deframer.finish(|piece| desk.serve(&piece, to)));
         self.drain(End::Peer);
     }
 
     /// Cuts bytes into frames and serves them, as many as the windows have room for; keeps the other bytes. (What the
     /// deframer held back may come out at once, and overrun a window by a few frames.)
-    fn cut(&mut self, bytes: &[u8]) {
-        let mut burst = self.begin_burst();
+    fn cut(&mut self, bytes: &[u8], now: Now) {
         let mut rest = bytes;
         let mut garbage = false;
-        let Self { deframer, desk, shared, handle, .. } = self;
-        let garbage_before = deframer.garbage_bytes();
-        while !rest.is_empty() && !garbage {
-            let room = desk.window_left(&shared.limits);
-            if room == 0 {
-                self.backlog = rest.to_vec();
-                break;
+        let garbage_before = self.deframer.garbage_bytes();
+        self.serve(now, |deframer, desk, to| {
+            while !rest.is_empty() && !garbage {
+                let room = desk.window_left(&to.shared.limits);
+                if room == 0 {
+                    break;
+                }
+                let (slice, after) = rest.split_at(flags_end(rest, room));
+                garbage = deframer.push(slice, |piece| desk.serve(&piece, to)).is_err();
+                rest = after;
             }
-            let (slice, after) = rest.split_at(flags_end(rest, room));
-            garbage = deframer.push(slice, |piece| desk.serve(shared, handle, &piece, &mut burst)).is_err();
-            rest = after;
+        });
+        let dropped = self.deframer.garbage_bytes() - garbage_before;
+        if dropped > 0 {
+            self.line.shared.metrics.garbage_bytes.inc_by(dropped);
         }
-        shared.metrics.garbage_bytes.inc_by(deframer.garbage_bytes() - garbage_before);
-        self.submit(burst);
+        self.backlog = rest.to_vec();
         if garbage {
             self.drain(End::Garbage);
         }
     }
 
     /// Closes once all is answered.
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        let done = !self.owes() && !self.outbox.writes();
-        match self.phase {
-            Phase::Draining(End::Peer) if done => Err(End::Peer),
-            Phase::Draining(end) if done => {
-                match Pin::new(&mut self.stream).poll_shutdown(cx) {
-                    Poll::Ready(Ok(())) => self.phase = Phase::Lingering(end, self.shared.now_ms()),
-                    Poll::Ready(Err(_)) => return Err(end),
-                    Poll::Pending => return Ok(false),
-                }
+    fn poll_close(&mut self, cx: &mut Context<'_>, now: Now) -> Result<bool, End> {
+        let mut state = self.line.state.lock();
+        match state.phase {
+            Phase::Draining(End::Peer) if state.is_done() => Err(End::Peer),
+            Phase::Draining(end) if state.is_done() => {
+                rustix::net::shutdown(&*self.stream, Shutdown::Write).map_err(|_| end)?;
+                state.phase = Phase::Lingering(end, now.ms);
                 Ok(true)
             }
-            Phase::Lingering(end, _) => self.discard(cx, end),
+            Phase::Lingering(end, _) => {
+                drop(state);
+                self.discard(cx, end)
+            }
             _ => Ok(false),
         }
     }
@@ -359,19 +406,32 @@ impl Connection {
     /// Reads what still comes and throws it away: closing over unread bytes would reset the connection and take the
     /// last answers with it.
     fn discard(&mut self, cx: &mut Context<'_>, end: End) -> Result<bool, End> {
-        BUFFER.with_borrow_mut(|buffer| {
-            let mut read = ReadBuf::new(buffer);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
-                Poll::Pending => Ok(false),
-                Poll::Ready(Ok(())) if !read.filled().is_empty() => Ok(true),
-                Poll::Ready(_) => Err(end),
+        match self.stream.poll_read_ready(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(ready) => ready.map_err(|_| end)?,
+        }
+        BUFFER.with_borrow_mut(|buffer| match receive(&self.stream, buffer) {
+            Ok(0) => Err(end),
+            Ok(count) => {
+                self.served += count;
+                Ok(true)
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(_) => Err(end),
         })
     }
 }
 
-fn after_ms(since_ms: u64, timeout: Duration) -> u64 {
-    since_ms.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(NEVER_MS))
+/// Reads from a socket that was said to be readable.
+fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut received = None;
+    let tried = stream.try_io(Interest::READABLE, || {
+        let (_, count) = rustix::net::recv(stream, &mut *buffer, RecvFlags::empty())?;
+        received = Some(count);
+        // Less than was asked for: the socket is empty. To say so here saves a system call that would find it out.
+        if count > 0 && count < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    received.map_or_else(|| tried.map(|()| 0), Ok)
 }
 
 /// Where the n-th flag byte ends, or all bytes do: at most n frames end before.
@@ -385,9 +445,9 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        let size = size_of::<Connection>();
-        println!("a connection's future: {size} bytes");
-        assert!(size <= 448, "{size}");
+        let (task, line, handle) = (size_of::<Connection>(), size_of::<Line>(), size_of::<Handle>());
+        println!("a connection: {task} bytes of its task, {line} shared, {handle} of its handle");
+        assert!(task + line + handle <= 900, "{task} + {line} + {handle}");
     }
 
     #[test]

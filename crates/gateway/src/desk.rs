@@ -1,130 +1,162 @@
-//! The terminals on one connection: who they are, what they may, and how many of their frames are unanswered.
+//! Who speaks on one connection, what they may, and how many of their frames are unanswered.
 //!
-//! One connection may speak for several terminals (a forwarder). Each frame belongs to the terminal in its header, and
-//! only what an authenticated terminal sends is its word; the rest comes from strangers.
+//! One connection may speak for several terminals. Each frame belongs to the terminal in its header, and only what an
+//! authenticated terminal sends is its word; the rest comes from strangers. On the link of a forwarding platform (转发平台)
+//! a terminal needs no code of its own: the registry says for whom the platform speaks.
 
 use std::sync::Arc;
 
-use journal::Kind;
-use jt808::{GeneralResult, Header, Piece};
+use bytes::Bytes;
+use journal::Record;
+use jt808::{GeneralResult, Piece};
 use model::TerminalId;
 
 use crate::Limits;
 use crate::answer::{Answer, Charge, Reply};
+use crate::asking::{self, Asking};
 use crate::burst::Burst;
 use crate::gateway::Shared;
-use crate::handle::{Downlink, Forget, Handle};
+use crate::handle::{Downlink, Forget, Handle, NEVER_MS};
+use crate::links::Link;
 use crate::metrics::Outcome;
+use crate::outbox::Outbox;
 use crate::request::Request;
+use crate::sessions::{Sessions, Tally};
 
-/// Our serial and their unanswered frames.
-#[derive(Debug, Default)]
-struct Tally {
-    next_serial: u16,
-    unanswered: usize,
+/// What the asking for missing packets of all terminals on one connection may take, bytes, before no new one starts.
+const ASKING_BYTES_MAX: usize = 256 * 1024;
+
+/// What serving a frame takes and fills.
+pub(crate) struct Serving<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) handle: &'a Arc<Handle>,
+    /// Gets the record.
+    pub(crate) burst: Burst,
+    /// Gets the answer.
+    pub(crate) outbox: &'a mut Outbox,
 }
 
-impl Tally {
-    /// The serial of the next frame that we send (消息流水号: each direction counts for itself, from 0, and wraps).
-    fn serial(&mut self) -> u16 {
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        serial
-    }
-}
-
-#[derive(Debug)]
-struct Session {
+/// One frame that is being served, and whose it is.
+struct Frame<'a, 'b> {
+    piece: &'a Piece<'b>,
     terminal: TerminalId,
-    /// Which binding in the table of all gateways' terminals this is.
-    generation: u64,
-    /// The last good header: the dialect in which commands are sent.
-    dialect: Header,
-    tally: Tally,
-    /// A closed session only waits for its last answers.
-    open: bool,
 }
 
-/// The terminals on one connection.
+/// The desk of one connection.
 pub(crate) struct Desk {
-    sessions: Vec<Session>,
+    sessions: Sessions,
     strangers: Tally,
-    unanswered: usize,
+    /// On a forwarding platform's connection.
+    link: Option<Box<Link>>,
+    /// What the asking for missing packets takes.
+    asking_bytes: u32,
+    /// Unanswered frames of all.
+    unanswered: u32,
+    /// No terminal has more than these unanswered...
+    most: u32,
+    /// ... and maybe all have fewer.
+    most_is_stale: bool,
     /// Since when no terminal is authenticated here, ms since the gateway began; without meaning while one is.
     pub(crate) strange_since_ms: u64,
+    /// Whether a stranger was over the budget since this was last cleared.
+    pub(crate) over_budget: bool,
 }
 
 impl Desk {
-    pub(crate) fn new(now_ms: u64) -> Self {
-        Self { sessions: Vec::new(), strangers: Tally::default(), unanswered: 0, strange_since_ms: now_ms }
+    pub(crate) fn new(shared: &Shared, handle: &Handle, now_ms: u64) -> Self {
+        let mut link = shared.admission.forwarder(handle.peer.ip()).map(|forwarder| Box::new(Link::new(forwarder)));
+        if let Some(link) = link.as_mut().filter(|link| link.may_rise(&shared.codes, None)) {
+            link.rise(&shared.links, handle, shared.clock.now());
+        }
+        Self {
+            link,
+            asking_bytes: 0,
+            sessions: Sessions::default(),
+            strangers: Tally::default(),
+            unanswered: 0,
+            most: 0,
+            most_is_stale: false,
+            strange_since_ms: now_ms,
+            over_budget: false,
+        }
     }
 
     pub(crate) fn is_strange(&self) -> bool {
-        !self.sessions.iter().any(|session| session.open)
+        self.sessions.open_count() == 0 && !self.link.as_ref().is_some_and(|link| link.is_up)
     }
 
     /// How many frames may be read before a window is full, whoever sends them.
-    pub(crate) fn window_left(&self, limits: &Limits) -> usize {
-        let tallies = self.sessions.iter().map(|session| session.tally.unanswered);
-        let most = tallies.fold(self.strangers.unanswered, usize::max);
-        let connection = limits.window_per_connection.saturating_sub(self.unanswered);
-        connection.min(limits.window_per_terminal.saturating_sub(most))
+    pub(crate) fn window_left(&mut self, limits: &Limits) -> usize {
+        let all = if self.link.is_some() { limits.window_per_forwarder } else { limits.window_per_connection };
+        let connection = all.saturating_sub(self.unanswered as usize);
+        // All terminals are looked at only when it may make a difference: a forwarder has thousands.
+        if self.most_is_stale && self.most as usize > limits.window_per_terminal / 2 {
+            self.most = self.strangers.unanswered.max(self.sessions.most_unanswered());
+            self.most_is_stale = false;
+        }
+        connection.min(limits.window_per_terminal.saturating_sub(self.most as usize))
     }
 
-    fn open_session(&mut self, terminal: TerminalId) -> Option<&mut Session> {
-        self.sessions.iter_mut().find(|session| session.open && session.terminal == terminal)
-    }
-
-    /// Takes one frame: decides whose it is and what is answered, and puts both into the burst.
-    pub(crate) fn serve(&mut self, shared: &Shared, handle: &Arc<Handle>, piece: &Piece<'_>, burst: &mut Burst) {
+    /// Takes one frame: decides whose it is and what is answered.
+    pub(crate) fn serve(&mut self, piece: &Piece<'_>, to: &mut Serving<'_>) {
         let header = &piece.frame.header;
-        let terminal = TerminalId::from_wire(header.phone.bytes());
+        let frame = Frame { piece, terminal: TerminalId::from_wire(header.phone.bytes()) };
         let request = Request::read(&piece.frame);
-        let Some(session) = self.open_session(terminal) else {
-            return self.serve_stranger(shared, handle, piece, request, burst);
+        let raised = matches!(&request, Request::Authenticate(code) if self.raise_link(to, code));
+        let place = self.sessions.find_open(frame.terminal).or_else(|| self.open_forwarded(&frame, to));
+        let Some(place) = place else {
+            return self.serve_stranger(&frame, request, raised, to);
         };
+        let Some(session) = self.sessions.get_mut(place) else { return };
+        let is_forwarded = session.is_forwarded;
         if piece.frame.check_ok {
             session.dialect = *header;
         }
+        if header.is_part() {
+            self.note_part(place, piece, to);
+        }
         let mut ends = false;
         let reply = match request {
-            Request::Register(registration) => Reply::Register(registration),
-            Request::Time => Reply::Time,
-            Request::Acknowledgement => Reply::Nothing,
             Request::Report(result) => Reply::General(result),
+            Request::Acknowledgement => Reply::Nothing,
+            Request::Time => Reply::Time,
+            Request::Register(registration) => Reply::Register(registration),
             Request::Unregister => {
                 ends = true;
                 Reply::General(GeneralResult::Success)
             }
+            // The platform answers for it.
+            Request::Authenticate(_) if is_forwarded => Reply::General(GeneralResult::Success),
             Request::Authenticate(code) => {
-                ends = !self.authenticate(shared, handle, header, &code);
+                ends = !self.authenticate(to.shared, to.handle, &frame, &code);
                 Reply::General(if ends { GeneralResult::Failure } else { GeneralResult::Success })
             }
         };
-        self.push(Kind::Uplink, Charge::Session(terminal), piece, reply, burst);
+        let via = self.link.as_ref().filter(|_| is_forwarded).map(|link| link.forwarder.id);
+        let record = Record::uplink(to.burst.received, frame.terminal, to.handle.id, Bytes::new()).through(via);
+        self.push(record, Charge::Session(place), &frame, reply, to);
         if ends {
-            self.end_session(shared, terminal);
+            self.end_session(to.shared, place);
         }
     }
 
-    fn serve_stranger(
-        &mut self,
-        shared: &Shared,
-        handle: &Arc<Handle>,
-        piece: &Piece<'_>,
-        request: Request,
-        burst: &mut Burst,
-    ) {
-        let header = &piece.frame.header;
-        if let Request::Authenticate(code) = &request
-            && self.authenticate(shared, handle, header, code)
-        {
-            let charge = Charge::Session(TerminalId::from_wire(header.phone.bytes()));
-            return self.push(Kind::Stranger, charge, piece, Reply::General(GeneralResult::Success), burst);
+    /// A frame of nobody that may speak; `raised`: it brought the link up, whatever its phone.
+    fn serve_stranger(&mut self, frame: &Frame<'_, '_>, request: Request, raised: bool, to: &mut Serving<'_>) {
+        if raised {
+            let record = stranger(frame, to);
+            return self.push(record, Charge::Strangers, frame, Reply::General(GeneralResult::Success), to);
         }
-        if !shared.budget.take(piece.wire.len(), burst.read_at) {
-            shared.metrics.strangers_dropped.inc();
-            return shared.metrics.frame(header.id, Outcome::Dropped);
+        if let Request::Authenticate(code) = &request
+            && self.authenticate(to.shared, to.handle, frame, code)
+            && let Some(place) = self.sessions.find_open(frame.terminal)
+        {
+            let record = stranger(frame, to);
+            return self.push(record, Charge::Session(place), frame, Reply::General(GeneralResult::Success), to);
+        }
+        if !to.shared.budget.take(frame.piece.wire.len(), to.burst.read_at) {
+            self.over_budget = true;
+            to.shared.metrics.strangers_dropped.inc();
+            return to.shared.metrics.frames(frame.piece.frame.header.id, Outcome::Dropped, 1);
         }
         let reply = match request {
             Request::Register(registration) => Reply::Register(registration),
@@ -132,142 +164,245 @@ impl Desk {
             Request::Report(GeneralResult::MessageError) => Reply::General(GeneralResult::MessageError),
             _ => Reply::General(GeneralResult::Failure),
         };
-        self.push(Kind::Stranger, Charge::Strangers, piece, reply, burst);
+        let record = stranger(frame, to);
+        self.push(record, Charge::Strangers, frame, reply, to);
     }
 
-    fn push(&mut self, kind: Kind, charge: Charge, piece: &Piece<'_>, reply: Reply, burst: &mut Burst) {
-        let header = &piece.frame.header;
+    /// Brings the link up if this is its platform's code; whether it is.
+    fn raise_link(&mut self, to: &Serving<'_>, code: &str) -> bool {
+        let Some(link) = self.link.as_mut().filter(|link| !link.is_up) else { return false };
+        // It may have changed since the connection began.
+        let Some(forwarder) = to.shared.admission.forwarder(to.handle.peer.ip()) else { return false };
+        link.forwarder = forwarder;
+        let rises = link.may_rise(&to.shared.codes, Some(code));
+        if rises {
+            link.rise(&to.shared.links, to.handle, to.burst.received);
+        }
+        rises
+    }
+
+    /// Opens a session for a terminal that the platform may speak for, if its link is up.
+    fn open_forwarded(&mut self, frame: &Frame<'_, '_>, to: &Serving<'_>) -> Option<u32> {
+        let (shared, terminal) = (to.shared, frame.terminal);
+        let id = self.link.as_ref().filter(|link| link.is_up)?.forwarder.id;
+        let is_known = self.sessions.find(terminal).is_some();
+        let has_room = is_known || self.sessions.len() < shared.limits.terminals_per_forwarder_max;
+        if !frame.piece.frame.check_ok || !has_room || !shared.admission.forwards(id, terminal) {
+            return None;
+        }
+        let header = frame.piece.frame.header;
+        let generation = shared.online.bind(terminal, to.handle, header.edition, Some(id));
+        // A revocation between the look-up and the binding found nobody to tell.
+        if !shared.admission.forwards(id, terminal) {
+            shared.online.unbind(terminal, generation);
+            return None;
+        }
+        if self.sessions.open(terminal, generation, header) {
+            // Commands that wait are offered to a new session only. Nobody may be listening.
+            let _ = shared.authenticated.send(terminal);
+        }
+        shared.links.count(to.handle, self.sessions.open_count());
+        let place = self.sessions.find_open(terminal)?;
+        self.sessions.get_mut(place)?.is_forwarded = true;
+        Some(place)
+    }
+
+    /// The registry changed: closes what the platform may no longer speak for. `false` when the connection is no link of
+    /// that platform any more and has to end.
+    pub(crate) fn recheck(&mut self, shared: &Shared, handle: &Handle) -> bool {
+        let Some(link) = self.link.as_ref().filter(|link| link.is_up) else { return true };
+        let id = link.forwarder.id;
+        if shared.admission.forwarder(handle.peer.ip()) != Some(link.forwarder) {
+            return false;
+        }
+        for place in self.sessions.forwarded() {
+            let terminal = self.sessions.get_mut(place).map(|session| session.terminal);
+            if terminal.is_some_and(|terminal| !shared.admission.forwards(id, terminal)) {
+                self.end_session(shared, place);
+            }
+        }
+        shared.links.count(handle, self.sessions.open_count());
+        true
+    }
+
+    /// Takes note of a part of a long message, so that the others can be asked for.
+    fn note_part(&mut self, place: u32, piece: &Piece<'_>, to: &Serving<'_>) {
+        let is_full = self.asking_bytes as usize >= ASKING_BYTES_MAX;
+        let Some(session) = self.sessions.get_mut(place) else { return };
+        if session.asking.is_none() && is_full {
+            return;
+        }
+        let asking = session.asking.get_or_insert_with(|| Box::new(Asking::new()));
+        let before = asking.bytes();
+        asking.note(&piece.frame, to.burst.read_us as i64);
+        self.asking_bytes = (self.asking_bytes as usize + asking.bytes()).saturating_sub(before) as u32;
+    }
+
+    /// When a terminal is to be asked for missing packets, ms since the gateway began.
+    pub(crate) fn ask_due_ms(&self) -> u64 {
+        if self.asking_bytes == 0 {
+            return NEVER_MS;
+        }
+        let due_us = self.sessions.iter_asking().filter_map(Asking::due_us).min();
+        due_us.and_then(|us| u64::try_from(us).ok()).map_or(NEVER_MS, |us| us / 1_000)
+    }
+
+    /// Encodes the requests for missing packets that are due, if all that came is answered. They follow from what is
+    /// journalled, and are not journalled themselves.
+    pub(crate) fn ask(&mut self, now_us: u64, out: &mut Vec<u8>) {
+        if self.asking_bytes == 0 || self.unanswered > 0 {
+            return;
+        }
+        let mut bytes = 0;
+        for session in self.sessions.iter_mut() {
+            let Some(asking) = session.asking.as_mut() else { continue };
+            let missing = asking.ask(now_us as i64);
+            bytes += asking.bytes();
+            if asking.is_idle() {
+                session.asking = None;
+            }
+            if session.is_open() {
+                let (dialect, tally) = (&session.dialect, &mut session.tally);
+                missing.iter().for_each(|missing| asking::write(missing, dialect, tally.serial(), out));
+            }
+        }
+        self.asking_bytes = bytes as u32;
+    }
+
+    fn push(
+        &mut self,
+        record: Record,
+        charge: Charge,
+        frame: &Frame<'_, '_>,
+        reply: Reply,
+        to: &mut Serving<'_>,
+    ) {
         self.unanswered += 1;
         let silent = matches!(reply, Reply::Nothing);
-        let serial = match self.tally(charge) {
-            Some(tally) => {
-                tally.unanswered += 1;
-                if silent { 0 } else { tally.serial() }
+        let mut serial = 0;
+        if let Some(tally) = self.tally(charge) {
+            tally.unanswered += 1;
+            if !silent {
+                serial = tally.serial();
             }
-            None => 0,
-        };
-        let terminal = TerminalId::from_wire(header.phone.bytes());
-        burst.push(kind, terminal, piece.wire, Answer { to: *header, serial, charge, reply });
+            let unanswered = tally.unanswered;
+            self.most = self.most.max(unanswered);
+        }
+        to.burst.push(record, frame.piece.wire);
+        let read_us = to.burst.read_us;
+        to.outbox.push(Answer { to: frame.piece.frame.header, serial, charge, reply, read_us, last: false });
     }
 
     fn tally(&mut self, charge: Charge) -> Option<&mut Tally> {
         match charge {
-            Charge::Session(terminal) => {
-                self.sessions.iter_mut().find(|session| session.terminal == terminal).map(|session| &mut session.tally)
-            }
+            Charge::Session(place) => self.sessions.get_mut(place).map(|session| &mut session.tally),
             Charge::Strangers => Some(&mut self.strangers),
             Charge::Connection => None,
         }
     }
 
     /// Opens a session for a terminal that shows its code.
-    fn authenticate(&mut self, shared: &Shared, handle: &Arc<Handle>, header: &Header, code: &str) -> bool {
-        let terminal = TerminalId::from_wire(header.phone.bytes());
+    fn authenticate(&mut self, shared: &Shared, handle: &Arc<Handle>, frame: &Frame<'_, '_>, code: &str) -> bool {
+        let terminal = frame.terminal;
         let Some(epoch) = shared.admission.epoch(terminal) else { return false };
         if !shared.codes.verify(terminal, epoch, code) {
             return false;
         }
-        let known = self.sessions.iter().position(|session| session.terminal == terminal);
-        if known.is_none() && self.sessions.len() >= shared.limits.terminals_per_connection_max {
+        let is_known = self.sessions.find(terminal).is_some();
+        let max = match self.link {
+            Some(_) => shared.limits.terminals_per_forwarder_max,
+            None => shared.limits.terminals_per_connection_max,
+        };
+        if !is_known && self.sessions.len() >= max {
             return false;
         }
-        let generation = shared.online.bind(terminal, handle, header.edition);
+        let header = frame.piece.frame.header;
+        let generation = shared.online.bind(terminal, handle, header.edition, None);
         // A revocation between the look-up and the binding found nobody to tell.
         if shared.admission.epoch(terminal) != Some(epoch) {
             shared.online.unbind(terminal, generation);
             return false;
         }
-        let is_new = known.and_then(|at| self.sessions.get(at)).is_none_or(|session| !session.open);
-        match known.and_then(|at| self.sessions.get_mut(at)) {
-            Some(session) => {
-                session.generation = generation;
-                session.dialect = *header;
-                if !session.open {
-                    session.open = true;
-                    session.tally.next_serial = 0;
-                }
-            }
-            None => self.open(terminal, generation, *header),
-        }
-        if is_new {
+        if self.sessions.open(terminal, generation, header) {
             // Commands that wait are offered to a new session only. Nobody may be listening.
             let _ = shared.authenticated.send(terminal);
         }
         true
     }
 
-    fn open(&mut self, terminal: TerminalId, generation: u64, dialect: Header) {
-        if self.sessions.is_empty() {
-            // Nearly every connection speaks for one terminal.
-            self.sessions.reserve_exact(1);
-        }
-        self.sessions.push(Session { terminal, generation, dialect, tally: Tally::default(), open: true });
-    }
-
-    fn end_session(&mut self, shared: &Shared, terminal: TerminalId) {
-        let Some(session) = self.open_session(terminal) else { return };
-        session.open = false;
-        shared.online.unbind(terminal, session.generation);
-        self.closed_one(shared.now_ms());
+    fn end_session(&mut self, shared: &Shared, place: u32) {
+        let Some(session) = self.sessions.get_mut(place).filter(|session| session.is_open()) else { return };
+        shared.online.unbind(session.terminal, session.generation);
+        self.close_session(place, shared.now_ms());
     }
 
     /// A binding of this connection ended. Returns whether it held a terminal and now holds none.
     pub(crate) fn forget(&mut self, forget: Forget, now_ms: u64) -> bool {
-        let Some(session) = self.open_session(forget.terminal) else { return false };
-        if session.generation != forget.generation {
+        let Some(place) = self.sessions.find_open(forget.terminal) else { return false };
+        if self.sessions.get_mut(place).is_none_or(|session| session.generation != forget.generation) {
             return false;
         }
-        session.open = false;
-        self.closed_one(now_ms);
+        self.close_session(place, now_ms);
         self.is_strange()
     }
 
-    fn closed_one(&mut self, now_ms: u64) {
+    fn close_session(&mut self, place: u32, now_ms: u64) {
+        self.sessions.close(place);
         if self.is_strange() {
             self.strange_since_ms = now_ms;
-        }
-        self.drop_answered();
-    }
-
-    /// Drops sessions that are closed and answered.
-    fn drop_answered(&mut self) {
-        self.sessions.retain(|session| session.open || session.tally.unanswered > 0);
-        if self.sessions.len() * 4 < self.sessions.capacity() {
-            self.sessions.shrink_to_fit();
         }
     }
 
     /// Puts a command into the burst, in the dialect of its terminal. One for a terminal that is no longer here is
     /// dropped: it was never journalled, so it counts as not sent.
-    pub(crate) fn command(&mut self, downlink: &Downlink, burst: &mut Burst) {
-        let Some(session) = self.open_session(downlink.terminal) else { return };
+    pub(crate) fn command(&mut self, downlink: &Downlink, to: &mut Serving<'_>) {
+        let place = self.sessions.find_open(downlink.terminal);
+        let Some(session) = place.and_then(|place| self.sessions.get_mut(place)) else { return };
         let serial = session.tally.serial();
-        let to = session.dialect;
+        let header = session.dialect;
         let mut wire = Vec::new();
-        if let Err(error) = jt808::encode_frame(&to.reply(downlink.id, serial), &downlink.body, &mut wire) {
+        if let Err(error) = jt808::encode_frame(&header.reply(downlink.id, serial), &downlink.body, &mut wire) {
             tracing::error!(%error, command = %downlink.command, "a command cannot be encoded");
             return;
         }
         self.unanswered += 1;
-        let reply = Reply::Command(wire.clone().into());
-        let answer = Answer { to, serial, charge: Charge::Connection, reply };
-        burst.push_command(downlink.terminal, downlink.command, &wire, answer);
+        let (received, read_us) = (to.burst.received, to.burst.read_us);
+        let record = Record::command(received, downlink.terminal, to.handle.id, downlink.command, Bytes::new());
+        to.burst.push(record, &wire);
+        let reply = Reply::Command(wire.into());
+        to.outbox.push(Answer { to: header, serial, charge: Charge::Connection, reply, read_us, last: false });
     }
 
     /// A frame was answered: the windows have room for another one.
     pub(crate) fn release(&mut self, charge: Charge) {
         self.unanswered = self.unanswered.saturating_sub(1);
         let Some(tally) = self.tally(charge) else { return };
-        tally.unanswered = tally.unanswered.saturating_sub(1);
-        if tally.unanswered == 0 && self.sessions.iter().any(|session| !session.open) {
-            self.drop_answered();
+        let before = tally.unanswered;
+        tally.unanswered = before.saturating_sub(1);
+        let is_done = before <= 1;
+        self.most_is_stale |= before >= self.most;
+        if let Charge::Session(place) = charge
+            && is_done
+        {
+            self.sessions.vacate_if_done(place);
+        }
+        if self.unanswered == 0 {
+            (self.most, self.most_is_stale) = (0, false);
         }
     }
 
     /// The connection is gone.
-    pub(crate) fn close(&mut self, shared: &Shared) {
-        for session in self.sessions.drain(..).filter(|session| session.open) {
-            shared.online.unbind(session.terminal, session.generation);
+    pub(crate) fn close(&mut self, shared: &Shared, handle: &Handle) {
+        if let Some(link) = &mut self.link {
+            link.fall(&shared.links, handle);
         }
+        let sessions = std::mem::take(&mut self.sessions);
+        sessions.iter_open().for_each(|session| shared.online.unbind(session.terminal, session.generation));
     }
+}
+
+/// The record of a frame that is not the word of an authenticated terminal.
+fn stranger(frame: &Frame<'_, '_>, to: &Serving<'_>) -> Record {
+    let peer = to.handle.peer.to_string();
+    Record::stranger(to.burst.received, Some(frame.terminal), to.handle.id, peer, Bytes::new())
 }

@@ -4,17 +4,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use journal::{Clock, Journal};
 use jt808::{MAX_BODY, Message};
 use model::{CommandId, TerminalId};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 
+use crate::accept::Acceptor;
+use crate::access::{self, Access};
 use crate::budget::Budget;
-use crate::connection::Connection;
+use crate::flush::Flush;
+use crate::gate::Gate;
+use crate::links::{LinkEvent, Links, OpenLink};
 use crate::handle::{Downlink, Order};
 use crate::online::Online;
 use crate::table::Table;
@@ -24,8 +28,6 @@ use crate::{Admission, AuthCodes, Limits, Metrics};
 const BACKLOG: u32 = 4_096;
 /// Terminals that came online and were not yet fetched by a receiver, before it misses the oldest.
 const AUTHENTICATED_KEPT: usize = 4_096;
-/// How long nothing is accepted after accepting failed (no file descriptor is free, usually).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a command was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,16 +59,41 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) online: Online,
+    pub(crate) links: Links,
+    pub(crate) access: Access,
     pub(crate) table: Table,
     pub(crate) budget: Budget,
+    pub(crate) gate: Gate,
+    pub(crate) flush: Arc<Flush>,
     pub(crate) authenticated: broadcast::Sender<TerminalId>,
     began: Instant,
 }
 
+/// One look at the clock that only goes forward.
+#[derive(Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) at: Instant,
+    /// Since the gateway began.
+    pub(crate) us: u64,
+    /// Since the gateway began: what deadlines are counted in.
+    pub(crate) ms: u64,
+}
+
 impl Shared {
+    pub(crate) fn now(&self) -> Now {
+        let at = Instant::now();
+        let since = at.saturating_duration_since(self.began);
+        let us = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        Now { at, us, ms: us / 1_000 }
+    }
+
+    pub(crate) fn now_us(&self) -> u64 {
+        self.now().us
+    }
+
     /// Milliseconds since the gateway began: what deadlines are counted in.
     pub(crate) fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.now().ms
     }
 }
 
@@ -90,10 +117,17 @@ impl Gateway {
         limits.window_per_terminal = limits.window_per_terminal.max(1);
         limits.window_per_connection = limits.window_per_connection.max(1);
         let began = Instant::now();
+        let flush = Arc::new(Flush::new(std::thread::available_parallelism().map_or(1, usize::from)));
+        let ring = flush.clone();
+        journal.on_flush(Arc::new(move || ring.ring()));
         let shared = Shared {
             online: Online::new(metrics.online.clone()),
+            links: Links::default(),
+            access: Access::default(),
             table: Table::default(),
             budget: Budget::new(limits.strangers.clone(), began),
+            gate: Gate::default(),
+            flush,
             authenticated: broadcast::Sender::new(AUTHENTICATED_KEPT),
             journal,
             admission,
@@ -110,66 +144,47 @@ impl Gateway {
     /// [`Limits::shutdown_deadline`]. Once for each gateway.
     pub async fn run(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Stopped {
         let shared = &self.shared;
+        let flushers = shared.flush.start(&shared.metrics);
         let tasks = TaskTracker::new();
         let mut sweep = tokio::time::interval(shared.limits.sweep_interval());
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut gate = pin!(shared.gate.keep(&shared.journal));
+        let mut acceptor = Acceptor::new(listener, shared.metrics.clone());
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 _ = sweep.tick() => shared.table.sweep(shared.now_ms()),
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.take_in(stream, peer, &tasks),
-                    Err(error) => self.accept_failed(&error).await,
-                },
+                () = &mut gate => {}
+                (stream, peer) = acceptor.next() => access::take_in(shared, stream, peer, &tasks),
             }
         }
-        drop(listener);
+        drop(acceptor);
         tasks.close();
+        shared.access.stop();
         shared.table.order_all(Order::Drain);
         let mut deadline = pin!(tokio::time::sleep(shared.limits.shutdown_deadline));
+        let mut cut = 0;
         loop {
             tokio::select! {
-                () = tasks.wait() => return Stopped { cut: 0 },
+                () = tasks.wait() => break,
                 _ = sweep.tick() => shared.table.sweep(shared.now_ms()),
-                () = &mut deadline => break,
+                () = &mut gate => {}
+                () = &mut deadline, if cut == 0 => {
+                    cut = shared.table.len();
+                    shared.table.order_all(Order::Abort);
+                }
             }
         }
-        let cut = shared.table.len();
-        shared.table.order_all(Order::Abort);
-        tasks.wait().await;
+        drop(flushers);
         Stopped { cut }
     }
 
-    fn take_in(&self, stream: TcpStream, peer: SocketAddr, tasks: &TaskTracker) {
-        let shared = &self.shared;
-        match shared.table.enter(peer, &shared.limits) {
-            Ok(handle) => {
-                // Answers are small and wanted at once; a system that refuses this only answers later.
-                let _ = stream.set_nodelay(true);
-                tasks.spawn(Connection::new(stream, handle, shared.clone()));
-            }
-            Err(refused) => {
-                shared.metrics.refused.with_label_values(&[refused.name()]).inc();
-                tracing::debug!(%peer, reason = refused.name(), "connection refused");
-            }
-        }
-    }
-
-    /// One broken connection attempt is nothing; without file descriptors the listener waits instead of spinning.
-    async fn accept_failed(&self, error: &io::Error) {
-        self.shared.metrics.refused.with_label_values(&["accept_error"]).inc();
-        let fleeting = [
-            io::ErrorKind::ConnectionAborted,
-            io::ErrorKind::ConnectionReset,
-            io::ErrorKind::ConnectionRefused,
-            io::ErrorKind::Interrupted,
-        ];
-        if !fleeting.contains(&error.kind()) {
-            tracing::warn!(%error, "cannot accept connections");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-        }
+    /// Serves terminals that speak UDP (see [`crate::listen_udp`]) until `shutdown`; then reads no more and answers
+    /// what becomes durable, within [`Limits::shutdown_deadline`]. Beside [`Gateway::run`] or without it.
+    pub async fn run_udp(&self, socket: UdpSocket, shutdown: impl Future<Output = ()>) {
+        crate::udp::run(self.shared.clone(), socket, shutdown).await;
     }
 
     /// Queues a command for a connected terminal. Its session encodes it in the terminal's dialect under its next
@@ -188,6 +203,27 @@ impl Gateway {
         }
         let downlink = Downlink { terminal, command, id: message.id(), body };
         handle.send(downlink, self.shared.limits.commands_queued_max)
+    }
+
+    /// Links of forwarding platforms as they come up and go down, from now on: one event each, however many terminals
+    /// they carry. Lossy: who lags by more than 1,024 looks at [`Gateway::open_links`].
+    #[must_use]
+    pub fn links(&self) -> broadcast::Receiver<LinkEvent> {
+        self.shared.links.subscribe()
+    }
+
+    /// The links of forwarding platforms that are up.
+    #[must_use]
+    pub fn open_links(&self) -> Vec<OpenLink> {
+        self.shared.links.list()
+    }
+
+    /// The registry changed its deny list or its forwarding platforms: whoever may no longer connect is closed, and
+    /// platforms lose the terminals that they may no longer speak for. New connections and frames ask the registry
+    /// anyway.
+    pub fn recheck(&self) {
+        let shared = &self.shared;
+        shared.table.recheck(|peer| shared.admission.is_denied(peer), |number| shared.links.is_up(number));
     }
 
     /// Whether a terminal is connected and authenticated.

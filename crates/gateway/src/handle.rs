@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use model::{CommandId, TerminalId};
@@ -22,6 +22,8 @@ pub(crate) enum Order {
     Serve,
     /// Read no more, answer what becomes durable, close.
     Drain,
+    /// Nobody may connect from its address any more: close now.
+    Deny,
     /// Close now.
     Abort,
 }
@@ -59,12 +61,15 @@ pub(crate) struct Downlink {
 pub(crate) struct Mail {
     pub(crate) order: Order,
     pub(crate) forget: Vec<Forget>,
+    /// The registry changed what forwarding platforms may.
+    pub(crate) recheck: bool,
     pub(crate) commands: VecDeque<Downlink>,
 }
 
 #[derive(Default)]
 struct Inbox {
-    mail: Mail,
+    /// Most connections never get any.
+    mail: Option<Box<Mail>>,
     waker: Option<Waker>,
     closed: bool,
 }
@@ -73,44 +78,32 @@ pub(crate) struct Handle {
     pub(crate) id: u64,
     pub(crate) peer: SocketAddr,
     due_ms: AtomicU64,
+    has_mail: AtomicBool,
+    parked: AtomicBool,
     inbox: Mutex<Inbox>,
 }
 
 impl Handle {
     pub(crate) fn new(id: u64, peer: SocketAddr) -> Self {
-        Self { id, peer, due_ms: AtomicU64::new(NEVER_MS), inbox: Mutex::default() }
-    }
-
-    fn tell(&self, change: impl FnOnce(&mut Mail)) {
-        let waker = {
-            let mut inbox = self.inbox.lock();
-            change(&mut inbox.mail);
-            inbox.waker.clone()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+        Self {
+            id,
+            peer,
+            due_ms: AtomicU64::new(NEVER_MS),
+            has_mail: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
+            inbox: Mutex::default(),
         }
     }
 
-    pub(crate) fn order(&self, order: Order) {
-        self.tell(|mail| mail.order = mail.order.max(order));
-    }
-
-    pub(crate) fn forget(&self, forget: Forget) {
-        self.tell(|mail| mail.forget.push(forget));
-    }
-
-    /// Queues a command.
-    pub(crate) fn send(&self, downlink: Downlink, queued_max: usize) -> Result<(), SendError> {
+    /// Puts something into the mail and has the connection look.
+    fn tell(&self, change: impl FnOnce(&mut Mail) -> Result<(), SendError>) -> Result<(), SendError> {
         let waker = {
             let mut inbox = self.inbox.lock();
             if inbox.closed {
                 return Err(SendError::NotConnected);
             }
-            if inbox.mail.commands.len() >= queued_max {
-                return Err(SendError::QueueFull);
-            }
-            inbox.mail.commands.push_back(downlink);
+            change(inbox.mail.get_or_insert_default())?;
+            self.has_mail.store(true, Ordering::Release);
             inbox.waker.clone()
         };
         if let Some(waker) = waker {
@@ -119,15 +112,75 @@ impl Handle {
         Ok(())
     }
 
-    /// Takes what lies there, commands only when they are wanted, and has `cx` woken for what comes.
-    pub(crate) fn take(&self, cx: &Context<'_>, commands: bool) -> Mail {
-        let mut inbox = self.inbox.lock();
-        if !inbox.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            inbox.waker = Some(cx.waker().clone());
+    /// Has the connection look.
+    pub(crate) fn wake(&self) {
+        let waker = self.inbox.lock().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
         }
-        let kept = if commands { VecDeque::new() } else { mem::take(&mut inbox.mail.commands) };
-        let order = inbox.mail.order;
-        mem::replace(&mut inbox.mail, Mail { order, forget: Vec::new(), commands: kept })
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        // One that is closed has what any order asks for.
+        let _ = self.tell(|mail| {
+            mail.order = mail.order.max(order);
+            Ok(())
+        });
+    }
+
+    /// The registry changed: has a forwarding platform's connection look what it still may, and one that is denied
+    /// close.
+    pub(crate) fn recheck(&self, is_denied: bool) {
+        let _ = self.tell(|mail| {
+            if is_denied {
+                mail.order = mail.order.max(Order::Deny);
+            } else {
+                mail.recheck = true;
+            }
+            Ok(())
+        });
+    }
+
+    pub(crate) fn forget(&self, forget: Forget) {
+        // One that is closed speaks for nobody.
+        let _ = self.tell(|mail| {
+            mail.forget.push(forget);
+            Ok(())
+        });
+    }
+
+    /// Queues a command, unless that many wait for its terminal already.
+    pub(crate) fn send(&self, downlink: Downlink, queued_max: usize) -> Result<(), SendError> {
+        self.tell(|mail| {
+            let waiting = mail.commands.iter().filter(|other| other.terminal == downlink.terminal);
+            if waiting.count() >= queued_max {
+                return Err(SendError::QueueFull);
+            }
+            mail.commands.push_back(downlink);
+            Ok(())
+        })
+    }
+
+    /// Has `cx` woken for what comes.
+    pub(crate) fn watch(&self, cx: &Context<'_>) {
+        self.inbox.lock().waker = Some(cx.waker().clone());
+    }
+
+    /// Whether something lies there.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.has_mail.load(Ordering::Acquire)
+    }
+
+    /// Takes what lies there, commands only when they are wanted.
+    pub(crate) fn take(&self, commands: bool) -> Mail {
+        let mut inbox = self.inbox.lock();
+        let mut taken = inbox.mail.take().map_or_else(Mail::default, |mail| *mail);
+        if !commands && !taken.commands.is_empty() {
+            let kept = mem::take(&mut taken.commands);
+            inbox.mail = Some(Box::new(Mail { commands: kept, ..Mail::default() }));
+        }
+        self.has_mail.store(inbox.mail.is_some(), Ordering::Release);
+        taken
     }
 
     /// Nobody looks any more.
@@ -135,17 +188,32 @@ impl Handle {
         let mut inbox = self.inbox.lock();
         inbox.closed = true;
         inbox.waker = None;
-        inbox.mail.commands = VecDeque::new();
+        inbox.mail = None;
+    }
+
+    /// Notes that the connection stands in line at the gate; `false` if it did before.
+    pub(crate) fn park(&self) -> bool {
+        !self.parked.swap(true, Ordering::AcqRel)
+    }
+
+    /// Lets it go on.
+    pub(crate) fn unpark(&self) {
+        self.parked.store(false, Ordering::Release);
+        self.wake();
     }
 
     pub(crate) fn set_due(&self, due_ms: u64) {
         self.due_ms.store(due_ms, Ordering::Release);
     }
 
+    pub(crate) fn is_due(&self, now_ms: u64) -> bool {
+        self.due_ms.load(Ordering::Acquire) < now_ms
+    }
+
     /// Wakes the connection when its deadline has passed.
     pub(crate) fn wake_if_due(&self, now_ms: u64) {
-        if self.due_ms.load(Ordering::Acquire) < now_ms {
-            self.tell(|_| {});
+        if self.is_due(now_ms) {
+            self.wake();
         }
     }
 }

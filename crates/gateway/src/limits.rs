@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::Network;
+
 /// What all strangers together may put into the journal. Beyond it their frames are counted, and neither journalled
 /// nor answered. A right authentication code costs nothing: whoever shows it is no stranger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +35,22 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// Terminals that one connection may speak for.
     pub terminals_per_connection_max: usize,
+    /// Terminals that the connection of a forwarding platform may speak for.
+    pub terminals_per_forwarder_max: usize,
+    /// Terminals that speak over UDP at a time.
+    pub udp_sessions_max: usize,
+    /// Networks of load balancers that begin each connection with a PROXY header (version 1 or 2). From there it is
+    /// required; what anybody else says of the kind is garbage.
+    pub proxies: Vec<Network>,
+    /// How long a load balancer may take for its header.
+    pub proxy_timeout: Duration,
     /// Unanswered frames a terminal before its connection is no longer read.
     pub window_per_terminal: usize,
     /// Unanswered frames a connection before it is no longer read.
     pub window_per_connection: usize,
-    /// Commands that may wait for a connection before [`crate::SendError::QueueFull`].
+    /// The same for the connection of a forwarding platform.
+    pub window_per_forwarder: usize,
+    /// Commands that may wait for a terminal before [`crate::SendError::QueueFull`].
     pub commands_queued_max: usize,
     /// Silence after which a connection is closed.
     pub idle_timeout: Duration,
@@ -59,9 +72,10 @@ impl Default for Limits {
     /// | limit | default |
     /// |---|---|
     /// | connections, in all and from one address | 19,500: 20,000 open files less a reserve |
-    /// | terminals a connection | 1,024 |
-    /// | window a terminal, a connection | 64, 1,024 frames |
-    /// | commands waiting a connection | 32 |
+    /// | terminals a connection, a forwarding platform's, over UDP | 1,024, 2,000, 20,000 |
+    /// | window a terminal, a connection, a forwarding platform's | 64, 1,024, 8,192 frames |
+    /// | commands waiting a terminal | 32 |
+    /// | load balancers | none; 5 s for the header |
     /// | idle, unauthenticated, write, journal grace | 10 min, 30 s, 30 s, 30 s |
     /// | linger, shutdown | 2 s, 10 s |
     fn default() -> Self {
@@ -69,8 +83,13 @@ impl Default for Limits {
             connections_max: 19_500,
             connections_per_address_max: 19_500,
             terminals_per_connection_max: 1_024,
+            terminals_per_forwarder_max: 2_000,
+            udp_sessions_max: 20_000,
+            proxies: Vec::new(),
+            proxy_timeout: Duration::from_secs(5),
             window_per_terminal: 64,
             window_per_connection: 1_024,
+            window_per_forwarder: 8_192,
             commands_queued_max: 32,
             idle_timeout: Duration::from_secs(600),
             unauthenticated_timeout: Duration::from_secs(30),

@@ -1,7 +1,10 @@
 //! What can be seen of the door from outside. Every label comes from a fixed list.
 
 use jt808::{Direction, MESSAGES};
+use prometheus::local::LocalHistogram;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, exponential_buckets};
+
+use crate::answer::{Answer, Charge};
 
 /// How a frame ended, as the label `result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,9 @@ pub struct Metrics {
     pub(crate) garbage_bytes: IntCounter,
     pub(crate) windows_full: IntCounter,
     pub(crate) commands: IntCounter,
+    pub(crate) udp_sessions: IntGauge,
+    pub(crate) udp_datagrams: IntCounter,
+    pub(crate) udp_dropped: IntCounterVec,
     /// By id, ascending.
     frames: Vec<(u16, [IntCounter; 8])>,
     other: [IntCounter; 8],
@@ -88,19 +94,76 @@ impl Metrics {
             garbage_bytes: counter("garbage_bytes_total", "Bytes received that belong to no frame")?,
             windows_full: counter("windows_full_total", "How often a full window stopped the reading of a connection")?,
             commands: counter("commands_total", "Commands written to terminals")?,
+            udp_sessions: gauge("udp_sessions", "Terminals that have authenticated over UDP")?,
+            udp_datagrams: counter("udp_datagrams_total", "Datagrams received")?,
+            udp_dropped: labelled("udp_dropped_total", "Datagrams and frames not kept, by reason", &["reason"])?,
             frames,
             other: results("other"),
         })
     }
 
-    pub(crate) fn frame(&self, id: u16, outcome: Outcome) {
+    /// Counts frames of one kind that ended the same way.
+    pub(crate) fn frames(&self, id: u16, outcome: Outcome, count: u64) {
         let counters = match self.frames.binary_search_by_key(&id, |(id, _)| *id) {
             Ok(at) => self.frames.get(at).map_or(&self.other, |(_, counters)| counters),
             Err(_) => &self.other,
         };
         if let Some(counter) = counters.get(outcome.index()) {
-            counter.inc();
+            counter.inc_by(count);
         }
+    }
+}
+
+/// Counts answers on one thread, and tells the shared counters now and then: most answers are alike.
+pub(crate) struct Meter<'a> {
+    metrics: &'a Metrics,
+    latency_s: LocalHistogram,
+    alike: (u16, Outcome),
+    count: u64,
+}
+
+impl<'a> Meter<'a> {
+    pub(crate) fn new(metrics: &'a Metrics) -> Self {
+        let latency_s = metrics.ack_latency_s.local();
+        Self { metrics, latency_s, alike: (0, Outcome::Unanswered), count: 0 }
+    }
+
+    /// Counts a frame that is being answered, or a command that leaves.
+    pub(crate) fn answered(&mut self, answer: &Answer, outcome: Outcome, now_us: u64) {
+        self.latency_s.observe(now_us.saturating_sub(answer.read_us) as f64 / 1e6);
+        if answer.charge == Charge::Connection {
+            self.metrics.commands.inc();
+        } else {
+            self.frame(answer.to.id, outcome);
+        }
+    }
+
+    /// Counts a frame.
+    pub(crate) fn frame(&mut self, id: u16, outcome: Outcome) {
+        if self.alike != (id, outcome) {
+            self.flush_frames();
+            self.alike = (id, outcome);
+        }
+        self.count += 1;
+    }
+
+    fn flush_frames(&mut self) {
+        if self.count > 0 {
+            self.metrics.frames(self.alike.0, self.alike.1, self.count);
+            self.count = 0;
+        }
+    }
+
+    /// Makes everything that was counted visible.
+    pub(crate) fn flush(&mut self) {
+        self.flush_frames();
+        self.latency_s.flush();
+    }
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 
@@ -120,7 +183,7 @@ mod tests {
             (0x0001, Outcome::Unanswered),
             (0x8001, Outcome::Result(9)),
         ] {
-            metrics.frame(id, outcome);
+            metrics.frames(id, outcome, 1);
         }
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
         for line in [

@@ -1,172 +1,136 @@
 //! What a connection owes its peer: answers that wait for the journal, for the registry, and for the socket, in the
 //! order of their frames. Empty, it holds no heap memory.
 
-use std::collections::VecDeque;
 use std::mem;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Instant;
 
-use journal::AppendError;
-use model::{BoxFuture, TerminalId};
-use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
+use model::TerminalId;
+use smallvec::SmallVec;
 
-use crate::RegisterRefusal;
 use crate::answer::{Answer, Charge, Reply};
-use crate::burst::Pending;
 use crate::desk::Desk;
 use crate::gateway::Shared;
-use crate::metrics::Outcome;
-
-/// A registration that the registry is asked about.
-struct Registering {
-    answer: Answer,
-    read_at: Instant,
-    decided: BoxFuture<'static, Result<u32, RegisterRefusal>>,
-}
-
-/// How far writing came.
-pub(crate) enum Written {
-    /// There was nothing to write.
-    Nothing,
-    /// The socket took some, and has no room for the rest.
-    Some,
-    /// The socket has no room.
-    Blocked,
-    /// The socket took all of it.
-    All,
-}
+use crate::metrics::{Meter, Outcome};
+use crate::{RegisterRefusal, Registration};
 
 #[derive(Default)]
 pub(crate) struct Outbox {
-    pending: VecDeque<Pending>,
-    registering: Option<Box<Registering>>,
+    /// Not yet encoded, in the order of their frames.
+    answers: SmallVec<[Answer; 1]>,
+    /// How many submissions at the front are durable.
+    durable: u32,
     /// Encoded, for the socket.
     bytes: Vec<u8>,
-    /// How many of them the socket took.
-    taken: usize,
-    /// The frames that are answered when the socket has taken all, and when they were read.
-    answers: Vec<(Charge, Instant)>,
 }
 
 impl Outbox {
-    pub(crate) fn push(&mut self, pending: Pending) {
-        self.pending.push_back(pending);
+    /// Queues an answer. It waits for the submission that [`Outbox::seal`] closes next.
+    pub(crate) fn push(&mut self, answer: Answer) {
+        self.answers.push(answer);
+    }
+
+    /// What was pushed since the last call is one submission to the journal.
+    pub(crate) fn seal(&mut self) {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.last = true;
+        }
     }
 
     /// Whether answers wait for the journal or the registry.
     pub(crate) fn waits(&self) -> bool {
-        self.registering.is_some() || !self.pending.is_empty()
+        !self.answers.is_empty()
     }
 
     /// Whether something waits for the socket.
     pub(crate) fn writes(&self) -> bool {
-        !self.answers.is_empty()
+        !self.bytes.is_empty()
     }
 
-    /// Encodes the answers to all that became durable, once the socket took the ones before. Returns whether there
-    /// was any.
-    pub(crate) fn poll_answers(&mut self, shared: &Arc<Shared>, cx: &mut Context<'_>) -> Result<bool, AppendError> {
-        if self.writes() {
-            return Ok(false);
-        }
-        let mut moved = false;
-        loop {
-            if let Some(registering) = &mut self.registering {
-                let Poll::Ready(decided) = registering.decided.as_mut().poll(cx) else { break };
-                self.answer_registered(shared, decided);
-            }
-            let Some(front) = self.pending.front_mut() else { break };
-            if let Some(ticket) = &mut front.ticket {
-                let Poll::Ready(committed) = Pin::new(ticket).poll(cx) else { break };
-                committed?;
-                front.ticket = None;
-            }
-            moved = true;
-            self.encode_front(shared);
-        }
-        if self.pending.is_empty() {
-            self.pending = VecDeque::new();
-        }
-        Ok(moved)
+    /// That many more submissions are durable.
+    pub(crate) fn landed(&mut self, submissions: u32) {
+        self.durable += submissions;
     }
 
-    /// Encodes the answers at the front, up to one that asks the registry first.
-    fn encode_front(&mut self, shared: &Arc<Shared>) {
-        let Some(front) = self.pending.front_mut() else { return };
-        let (now, read_at) = (shared.clock.now(), front.waiting.read_at);
-        for mut answer in front.waiting.answers.by_ref() {
-            if let Reply::Register(registration) = &mut answer.reply {
-                let (asked, registration) = (shared.clone(), mem::take(&mut **registration));
-                let terminal = TerminalId::from_wire(answer.to.phone.bytes());
-                let decided = Box::pin(async move { asked.admission.register(terminal, registration).await });
-                self.registering = Some(Box::new(Registering { answer, read_at, decided }));
-                return;
-            }
-            let outcome = answer.write(now, &mut self.bytes);
-            count(shared, &answer, outcome);
-            self.answers.push((answer.charge, read_at));
+    /// Encodes the answers to all that is durable, up to one that asks the registry first, and gives their windows
+    /// free. What the socket did not take before comes first.
+    pub(crate) fn encode(&mut self, desk: &mut Desk, shared: &Shared, meter: &mut Meter<'_>, out: &mut Vec<u8>) {
+        if !self.bytes.is_empty() {
+            out.append(&mut mem::take(&mut self.bytes));
         }
-        self.pending.pop_front();
+        if self.durable == 0 {
+            return;
+        }
+        let now_us = shared.now_us();
+        let mut done = 0;
+        for answer in &self.answers {
+            if self.durable == 0 || matches!(answer.reply, Reply::Register(_)) {
+                break;
+            }
+            let outcome = answer.write(|| shared.clock.now(), out);
+            meter.answered(answer, outcome, now_us);
+            desk.release(answer.charge);
+            self.durable -= u32::from(answer.last);
+            done += 1;
+        }
+        self.forget(done);
     }
 
-    fn answer_registered(&mut self, shared: &Shared, decided: Result<u32, RegisterRefusal>) {
-        let Some(registering) = self.registering.take() else { return };
-        let Registering { answer, read_at, .. } = *registering;
+    /// Drops answers at the front; the last one takes the heap memory with it.
+    fn forget(&mut self, count: usize) {
+        if count == self.answers.len() {
+            self.answers = SmallVec::new();
+        } else {
+            self.answers.drain(..count);
+        }
+    }
+
+    /// Whether the next answer asks the registry first.
+    pub(crate) fn asks(&self) -> bool {
+        self.durable > 0 && matches!(self.answers.first(), Some(Answer { reply: Reply::Register(_), .. }))
+    }
+
+    /// The registration that the registry is to be asked about; its answer stays at the front.
+    pub(crate) fn registration(&mut self) -> Option<(TerminalId, Registration)> {
+        if self.durable == 0 {
+            return None;
+        }
+        let front = self.answers.first_mut()?;
+        let Reply::Register(registration) = &mut front.reply else { return None };
+        Some((TerminalId::from_wire(front.to.phone.bytes()), mem::take(&mut **registration)))
+    }
+
+    /// The registry has decided about the one at the front.
+    pub(crate) fn registered(
+        &mut self,
+        decided: Result<u32, RegisterRefusal>,
+        desk: &mut Desk,
+        shared: &Shared,
+        meter: &mut Meter<'_>,
+    ) {
+        let Some(answer) = self.answers.first().filter(|answer| matches!(answer.reply, Reply::Register(_))) else {
+            return;
+        };
         let terminal = TerminalId::from_wire(answer.to.phone.bytes());
         let registered = decided.map(|epoch| shared.codes.code(terminal, epoch));
         let outcome = answer.write_registered(registered, &mut self.bytes);
-        count(shared, &answer, outcome);
-        self.answers.push((answer.charge, read_at));
+        meter.answered(answer, outcome, shared.now_us());
+        desk.release(answer.charge);
+        self.durable = self.durable.saturating_sub(u32::from(answer.last));
+        self.forget(1);
     }
 
-    /// Writes what is encoded, in one go if the socket takes it; then its frames are answered.
-    pub(crate) fn poll_write(
-        &mut self,
-        stream: &mut TcpStream,
-        desk: &mut Desk,
-        shared: &Shared,
-        cx: &mut Context<'_>,
-    ) -> std::io::Result<Written> {
-        if !self.writes() {
-            return Ok(Written::Nothing);
-        }
-        let before = self.taken;
-        while let Some(rest) = self.bytes.get(self.taken..).filter(|rest| !rest.is_empty()) {
-            match Pin::new(&mut *stream).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return Err(std::io::ErrorKind::WriteZero.into()),
-                Poll::Ready(count) => self.taken += count?,
-                Poll::Pending if self.taken > before => return Ok(Written::Some),
-                Poll::Pending => return Ok(Written::Blocked),
-            }
-        }
-        (self.bytes, self.taken) = (Vec::new(), 0);
-        let now = Instant::now();
-        for (charge, read_at) in mem::take(&mut self.answers) {
-            desk.release(charge);
-            shared.metrics.ack_latency_s.observe(now.saturating_duration_since(read_at).as_secs_f64());
-        }
-        Ok(Written::All)
+    /// What the socket did not take.
+    pub(crate) fn keep(&mut self, rest: &[u8]) {
+        self.bytes = rest.to_vec();
     }
 
     /// Gives up what is not durable. There is no answer to it, not even one of failure: some terminals drop a record
     /// that was refused.
-    pub(crate) fn fail(&mut self, shared: &Shared) {
-        let lost = mem::take(&mut self.pending).into_iter().flat_map(|pending| pending.waiting.answers);
-        lost.for_each(|answer| count(shared, &answer, Outcome::Failed));
-        if let Some(registering) = self.registering.take() {
-            count(shared, &registering.answer, Outcome::Failed);
+    pub(crate) fn give_up(&mut self, meter: &mut Meter<'_>) {
+        self.durable = 0;
+        for answer in mem::take(&mut self.answers) {
+            if !matches!(answer.charge, Charge::Connection) {
+                meter.frame(answer.to.id, Outcome::Failed);
+            }
         }
-    }
-}
-
-/// Counts a frame that was answered, or never will be.
-pub(crate) fn count(shared: &Shared, answer: &Answer, outcome: Outcome) {
-    match (&answer.reply, outcome) {
-        (Reply::Command(_), Outcome::Failed) => {}
-        (Reply::Command(_), _) => shared.metrics.commands.inc(),
-        _ => shared.metrics.frame(answer.to.id, outcome),
     }
 }

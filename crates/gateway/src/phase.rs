@@ -1,5 +1,9 @@
 //! How far a connection is, and why it ends.
 
+use std::time::Duration;
+
+use crate::handle::NEVER_MS;
+
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -19,6 +23,8 @@ pub(crate) enum End {
     Superseded,
     /// The registry revoked its terminal.
     Revoked,
+    /// Nobody may connect from its address any more.
+    Denied,
     /// The journal failed.
     JournalFailed,
     /// The server stops.
@@ -39,6 +45,7 @@ impl End {
             Self::WriteTimeout => "write_timeout",
             Self::Superseded => "superseded",
             Self::Revoked => "revoked",
+            Self::Denied => "denied",
             Self::JournalFailed => "journal_failed",
             Self::Shutdown => "shutdown",
             Self::Aborted => "aborted",
@@ -57,4 +64,9 @@ pub(crate) enum Phase {
     Lingering(End, u64),
     /// The journal failed: neither reads nor answers.
     Failed(u64),
+}
+
+/// When a time is over that began then.
+pub(crate) fn after_ms(since_ms: u64, timeout: Duration) -> u64 {
+    since_ms.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(NEVER_MS))
 }

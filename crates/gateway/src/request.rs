@@ -42,15 +42,16 @@ impl Request {
         if !frame.check_ok {
             return Self::Report(GeneralResult::MessageError);
         }
+        let is_opaque = header.is_part() || header.is_encrypted();
+        if header.id == id::LOCATION {
+            let whole = is_opaque || frame.body.len() >= BASE_LEN;
+            return Self::Report(if whole { GeneralResult::Success } else { GeneralResult::MessageError });
+        }
         if message_info(header.id).is_none_or(|info| info.direction != Direction::Up) {
             return Self::Report(GeneralResult::Unsupported);
         }
-        if header.is_part() || header.is_encrypted() {
+        if is_opaque {
             return Self::Report(GeneralResult::Success);
-        }
-        if header.id == id::LOCATION {
-            let whole = frame.body.len() >= BASE_LEN;
-            return Self::Report(if whole { GeneralResult::Success } else { GeneralResult::MessageError });
         }
         match Message::decode(header, frame.body) {
             Ok(Message::Register(register)) => Self::Register(Box::new(registration(&register))),

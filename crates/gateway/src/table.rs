@@ -56,6 +56,13 @@ impl Table {
         Ok(handle)
     }
 
+    /// A number like those of the connections, for somebody who needs no place.
+    pub(crate) fn number(&self) -> u64 {
+        let mut state = self.0.lock();
+        state.last_id += 1;
+        state.last_id
+    }
+
     pub(crate) fn leave(&self, handle: &Handle) {
         let mut state = self.0.lock();
         if state.open.remove(&handle.id).is_none() {
@@ -76,6 +83,17 @@ impl Table {
 
     pub(crate) fn sweep(&self, now_ms: u64) {
         self.0.lock().open.values().for_each(|handle| handle.wake_if_due(now_ms));
+    }
+
+    /// The registry changed: tells those whose address is `denied` to go, and has those that forward look what they
+    /// still may.
+    pub(crate) fn recheck(&self, denied: impl Fn(IpAddr) -> bool, forwards: impl Fn(u64) -> bool) {
+        for handle in self.0.lock().open.values() {
+            let is_denied = denied(handle.peer.ip());
+            if is_denied || forwards(handle.id) {
+                handle.recheck(is_denied);
+            }
+        }
     }
 
     pub(crate) fn order_all(&self, order: Order) {

@@ -40,14 +40,47 @@ async fn a_failed_journal_answers_nobody_and_closes_after_its_grace() {
     client.send(&[one.location(), one.raw(0x0002, &[]), one.register(Edition::V2013)].concat()).await;
     client.closed().await;
     assert!(sent.elapsed() >= grace, "closed before its grace");
-    // Long failed by now: still no answer, to nobody.
+    // Long failed by now: whoever comes is not even read.
     other.send(&two.location()).await;
     other.closed().await;
     let mut late = house.connect().await;
     late.send(&two.location()).await;
     late.closed().await;
-    assert!(house.counted(r#"frames_total{id="0x0200",result="failed"} 3"#));
+    assert!(house.counted(r#"frames_total{id="0x0200",result="failed"} 1"#));
     assert!(house.counted(r#"connections_closed_total{reason="journal_failed"} 3"#));
+    // The journal works again, and so does the door.
+    house.disk.sim.heal();
+    let mut client = house.connect().await;
+    client.send(&one.authenticate(&house.code(&one))).await;
+    while client.next().await.is_none() {
+        client = house.connect().await;
+        client.send(&one.authenticate(&house.code(&one))).await;
+    }
+    client.send(&one.location()).await;
+    assert_eq!(client.result().await, (0x0200, 0));
+}
+
+#[tokio::test]
+async fn whoever_lost_nothing_outlives_a_failure_of_the_journal() {
+    let house = House::open();
+    let (mut one, mut two) = (Terminal::new("1"), Terminal::new("2"));
+    let mut unlucky = house.online(&mut one).await;
+    let mut lucky = house.online(&mut two).await;
+    house.disk.sim.fail_sync_after(0);
+    unlucky.send(&one.location()).await;
+    eventually("failed", || house.counted(r#"frames_total{id="0x0200",result="failed"} 1"#)).await;
+    let mut new = house.connect().await;
+    for _ in 0..3 {
+        lucky.send(&two.location()).await;
+    }
+    new.send(&one.authenticate(&house.code(&one))).await;
+    lucky.silent().await;
+    new.silent().await;
+    house.disk.sim.heal();
+    assert_eq!(lucky.results(3).await, [(0x0200, 0); 3]);
+    assert_eq!(new.result().await, (0x0102, 0));
+    unlucky.closed().await;
+    house.closes_counted("superseded").await;
 }
 
 #[tokio::test]

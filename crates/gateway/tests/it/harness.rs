@@ -1,18 +1,18 @@
 //! A gateway with everything around it, and a terminal that talks to it.
 #![expect(clippy::panic, reason = "helpers of tests, outside of test functions")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::{Admission, AuthCodes, Gateway, Limits, Metrics, RegisterRefusal, Registration, Stopped};
+use gateway::{Admission, AuthCodes, Forwarder, Gateway, Limits, Metrics, RegisterRefusal, Registration, Stopped};
 use journal::sim::SimDisk;
 use journal::{Batch, Disk, DiskFile, Journal, Kind, Options, Record, system_clock};
 use jt808::{Deframer, Edition, Header, Message, Phone, Register, RegisterResponse, Text};
-use model::{BoxFuture, TerminalId};
+use model::{BoxFuture, ForwarderId, Network, TerminalId};
 use parking_lot::{Condvar, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -89,6 +89,10 @@ impl DiskFile for HeldFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.inner.read_at(buffer, offset)
     }
+
+    fn drop_cache(&mut self) -> io::Result<()> {
+        self.inner.drop_cache()
+    }
 }
 
 impl Disk for HeldDisk {
@@ -111,6 +115,18 @@ impl Disk for HeldDisk {
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.sim.open_read(path)
     }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.sim.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.sim.remove_file(path)
+    }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        self.sim.free_bytes(folder)
+    }
 }
 
 /// A registry in a map.
@@ -119,6 +135,9 @@ pub(crate) struct Registry {
     pub(crate) epochs: Mutex<BTreeMap<TerminalId, u32>>,
     pub(crate) registered: Mutex<Vec<(TerminalId, Registration)>>,
     pub(crate) refusal: Mutex<Option<RegisterRefusal>>,
+    pub(crate) denied: Mutex<Vec<Network>>,
+    pub(crate) forwarders: Mutex<Vec<(Network, Forwarder)>>,
+    pub(crate) forwarded: Mutex<BTreeSet<(ForwarderId, TerminalId)>>,
 }
 
 impl Admission for Registry {
@@ -139,6 +158,19 @@ impl Admission for Registry {
             self.registered.lock().push((terminal, registration));
             Ok(*self.epochs.lock().entry(terminal).or_insert(0))
         })
+    }
+
+    fn is_denied(&self, peer: IpAddr) -> bool {
+        self.denied.lock().iter().any(|network| network.contains(peer))
+    }
+
+    fn forwarder(&self, peer: IpAddr) -> Option<Forwarder> {
+        let forwarders = self.forwarders.lock();
+        forwarders.iter().find(|(network, _)| network.contains(peer)).map(|(_, forwarder)| *forwarder)
+    }
+
+    fn forwards(&self, id: ForwarderId, terminal: TerminalId) -> bool {
+        self.forwarded.lock().contains(&(id, terminal))
     }
 }
 
@@ -191,6 +223,13 @@ impl House {
 
     pub(crate) fn code(&self, terminal: &Terminal) -> String {
         self.codes.code(terminal.id(), 0)
+    }
+
+    /// A connection from another address of this machine.
+    pub(crate) async fn connect_from(&self, address: &str) -> Client {
+        let socket = tokio::net::TcpSocket::new_v4().expect("socket");
+        socket.bind(SocketAddr::new(address.parse().expect("address"), 0)).expect("binds");
+        Client::over(socket.connect(self.address).await.expect("connects"))
     }
 
     pub(crate) async fn connect(&self) -> Client {

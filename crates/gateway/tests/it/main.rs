@@ -2,7 +2,11 @@
 
 mod commands;
 mod durability;
+mod forwarders;
 mod harness;
 mod limits;
+mod parts;
+mod proxy;
 mod sessions;
 mod stream;
+mod udp;
