@@ -1,5 +1,6 @@
 //! The committer: the one thread that writes.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -126,7 +127,7 @@ impl Committer {
         while self.recover() {
             if let Err(state) = self.look_at_space() {
                 let error = AppendError::Failed(format!("the disk is full but for what is kept free: {state:?}"));
-                self.stop(state, Vec::new(), |_| error.clone());
+                self.stop(state, VecDeque::new(), |_| error.clone());
                 continue;
             }
             let taken = self.queue.take(self.options.batch_bytes_max, || self.until_tick());
@@ -140,7 +141,7 @@ impl Committer {
                     self.report(started, &batch);
                     self.land(submissions, &batch);
                     if self.feed.send(batch).is_err() {
-                        self.stop(no_reader(), Vec::new(), |_| AppendError::Closed);
+                        self.stop(no_reader(), VecDeque::new(), |_| AppendError::Closed);
                     }
                 }
                 Err(failure) => {
@@ -151,7 +152,7 @@ impl Committer {
         }
     }
 
-    fn answer_early(&self, submissions: &mut [Submission]) {
+    fn answer_early(&self, submissions: &mut VecDeque<Submission>) {
         let position = Position { shard: 0, seq: self.frames.end.head.next_seq };
         for submission in submissions {
             submission.land(Ok(Committed { position, received: self.options.clock.now() }));
@@ -161,7 +162,7 @@ impl Committer {
     }
 
     /// Answers come before the feed, whose reader may lag.
-    fn land(&self, submissions: Vec<Submission>, batch: &Batch) {
+    fn land(&self, submissions: VecDeque<Submission>, batch: &Batch) {
         self.watermark.set(batch.position.seq);
         let weight = submissions.iter().map(|submission| submission.weight).sum();
         for mut submission in submissions {
@@ -187,7 +188,7 @@ impl Committer {
         self.last_tick.map_or(Duration::ZERO, |at| self.options.tick.saturating_sub(now.saturating_sub(at)))
     }
 
-    pub(crate) fn commit(&mut self, submissions: &mut [Submission]) -> Result<Batch, Failure> {
+    pub(crate) fn commit(&mut self, submissions: &mut VecDeque<Submission>) -> Result<Batch, Failure> {
         let now = self.received.judge(self.options.clock.now(), self.options.clock.elapsed());
         let control_stands = self.commit_control(submissions, now.time).map_err(|e| Failure::new(&e, false))?;
         let mut records = Vec::with_capacity(submissions.iter().map(|s| s.records.len()).sum::<usize>() + 1);
@@ -209,7 +210,7 @@ impl Committer {
     }
 
     /// Refuses the submissions whose control records do not continue the stream; says whether any was written.
-    fn commit_control(&mut self, submissions: &mut [Submission], now: Timestamp) -> Result<bool, Unwritten> {
+    fn commit_control(&mut self, submissions: &mut VecDeque<Submission>, now: Timestamp) -> Result<bool, Unwritten> {
         let mut last_seq = self.control.end.head.control_seq;
         let mut records: Vec<(ControlRecord, Bytes)> = Vec::new();
         for submission in submissions.iter_mut() {

@@ -13,6 +13,7 @@ use prost::Message;
 
 use crate::decode::{open_body, read_record};
 use crate::hash::{Algorithm, EnvelopeHash, Hash};
+use crate::piece::PieceWriter;
 use crate::proto::journal as pb;
 use crate::record::Record;
 
@@ -106,7 +107,13 @@ pub(crate) struct EnvelopeWriter<'a> {
     start: usize,
     seq: u64,
     hash: EnvelopeHash,
+    pieces: PieceWriter,
+    /// Leaves that the hash has not seen yet.
+    leaves: Vec<u8>,
 }
+
+/// How many bytes of leaves are hashed at once.
+const LEAVES: usize = 32 * 64;
 
 impl<'a> EnvelopeWriter<'a> {
     /// Begins an envelope at the end of `out`.
@@ -120,23 +127,25 @@ impl<'a> EnvelopeWriter<'a> {
         let algorithm = Algorithm::from_pb(header.algorithm).unwrap_or_default();
         let hash = EnvelopeHash::new(algorithm, &out[body + 8..]);
         seal_piece(out, body);
-        Self { out, start, seq, hash }
+        Self { out, start, seq, hash, pieces: PieceWriter::new(algorithm), leaves: Vec::with_capacity(LEAVES) }
     }
 
     /// Adds a record.
     pub(crate) fn record(&mut self, record: &Record) {
-        let piece = self.out.len();
-        self.out.put_bytes(0, 8);
-        record.encode(self.out);
-        self.hash.record(&self.out[piece + 8..]);
-        seal_piece(self.out, piece);
+        let leaf = self.pieces.write(record, self.out);
+        self.leaves.extend_from_slice(&leaf);
+        if self.leaves.len() >= LEAVES {
+            self.hash.leaves(&self.leaves);
+            self.leaves.clear();
+        }
     }
 
     /// Ends the envelope; returns its hash.
-    pub(crate) fn finish(self) -> Hash {
+    pub(crate) fn finish(mut self) -> Hash {
         let stored = (self.out.len() - self.start - PRELUDE) as u32;
         let prelude = Prelude { seq: self.seq, codec: PLAIN, stored };
         prelude.write(&mut self.out[self.start..self.start + PRELUDE]);
+        self.hash.leaves(&self.leaves);
         self.hash.finish()
     }
 }

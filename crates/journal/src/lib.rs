@@ -6,6 +6,7 @@
 //! * [`verify()`] walks both chains offline and names the first broken record.
 
 mod backup;
+mod blob;
 mod change_codec;
 mod commit;
 mod decode;
@@ -19,13 +20,15 @@ mod lock;
 mod look_back;
 mod options;
 mod packed;
+mod piece;
 mod proto;
 mod queue;
 mod reader;
-mod recompress;
 mod received;
+mod recompress;
 mod record;
 mod recover;
+mod retention;
 pub mod sabotage;
 mod scan;
 mod segment;
@@ -36,6 +39,7 @@ mod verify;
 mod writer;
 
 pub use backup::{Copied, CopyError, copy};
+pub use blob::{BLOB_BYTES_MAX, BlobError, BlobId, BlobIdError, Blobs};
 pub use change_codec::ChangeCodecError;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use envelope::EnvelopeError;
@@ -43,11 +47,12 @@ pub use hash::Algorithm;
 pub use index::index_next;
 pub use landing::{AppendError, Committed, Landing, Refused, SUBMISSION_BYTES_MAX, Ticket};
 pub use lock::{DataLock, LockError};
-pub use options::{Clock, CommitStats, OnCommit, OnState, Options, State, system_clock};
 pub use look_back::{Sought, look_back, scan_backwards};
+pub use options::{Clock, CommitStats, OnCommit, OnState, Options, State, system_clock};
 pub use reader::{ReadError, Reader, envelope_hash, read_control};
 pub use recompress::{Recompressed, recompress_next};
 pub use record::{Batch, Kind, Record};
+pub use retention::{Keep, Plan, Segment, Why, plan, sweep};
 pub use segment::{Broken, OpenError, SEGMENT_BYTES_MAX, Stream};
 pub use verify::{Report, VerifyError, verify};
 pub use writer::{Journal, Recovered, Watermark};

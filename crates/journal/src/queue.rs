@@ -15,6 +15,7 @@ pub(crate) type OnFlush = Arc<dyn Fn() + Send + Sync>;
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Submission>,
+    waiting_bytes: usize,
     /// Of what waits and of what is being committed.
     bytes: usize,
     closing: bool,
@@ -61,6 +62,7 @@ impl Queue {
             return Err(NotTaken::Full(submission));
         }
         state.bytes += submission.weight;
+        state.waiting_bytes += submission.weight;
         state.waiting.push_back(submission);
         let first = state.waiting.len() == 1;
         drop(state);
@@ -96,7 +98,7 @@ impl Queue {
 
     /// Waits for something to do until `patience` is over. Up to `bytes_max` of what waits (but at least one), or
     /// nothing when it is time for a tick; `None` when closed and empty.
-    pub(crate) fn take(&self, bytes_max: usize, patience: impl Fn() -> Duration) -> Option<Vec<Submission>> {
+    pub(crate) fn take(&self, bytes_max: usize, patience: impl Fn() -> Duration) -> Option<VecDeque<Submission>> {
         let mut state = self.state.lock();
         while state.waiting.is_empty() {
             let left = patience();
@@ -104,12 +106,17 @@ impl Queue {
                 return None;
             }
             if left.is_zero() {
-                return Some(Vec::new());
+                return Some(VecDeque::new());
             }
             self.wake.wait_for(&mut state, left);
         }
+        if state.waiting_bytes <= bytes_max {
+            // The usual case, and those who submit wait for this lock.
+            state.waiting_bytes = 0;
+            return Some(std::mem::take(&mut state.waiting));
+        }
         let mut bytes = 0;
-        let mut taken = Vec::new();
+        let mut taken = VecDeque::new();
         while let Some(next) = state.waiting.front() {
             if bytes > 0 && bytes + next.weight > bytes_max {
                 break;
@@ -117,6 +124,7 @@ impl Queue {
             bytes += next.weight;
             taken.extend(state.waiting.pop_front());
         }
+        state.waiting_bytes -= bytes;
         Some(taken)
     }
 
@@ -133,13 +141,14 @@ impl Queue {
     }
 
     /// Refuses submissions from now on; what waits comes back.
-    pub(crate) fn fail(&self, error: AppendError) -> Vec<Submission> {
+    pub(crate) fn fail(&self, error: AppendError) -> VecDeque<Submission> {
         let mut state = self.state.lock();
         state.failed = Some(error);
+        state.waiting_bytes = 0;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         self.changed.notify_waiters();
-        waiting.into()
+        waiting
     }
 
     pub(crate) fn close(&self) {

@@ -1,6 +1,6 @@
 //! Records and the batches in which they take effect.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use model::{CommandId, ControlRecord, ForwarderId, Position, TerminalId, Timestamp};
 
 use prost::encoding::{WireType, encode_key, encode_varint};
@@ -140,23 +140,29 @@ impl Record {
     /// Appends the protobuf form of `hazwatch.journal.v1.Record`. By hand, because this runs for every frame and the
     /// generated type would copy the terminal and the peer to the heap first; a test holds it against the generated
     /// code.
-    pub(crate) fn encode(&self, out: &mut BytesMut) {
-        put_varint(out, 1, self.received.0 as u64);
-        put_varint(out, 2, self.kind.to_pb() as u64);
+    pub(crate) fn encode(&self, out: &mut impl BufMut) {
+        let mut head = Head::default();
+        head.varint(1, self.received.0 as u64);
+        head.varint(2, self.kind.to_pb() as u64);
         if let Some(terminal) = self.terminal {
-            put_bytes(out, 3, significant_bytes(&terminal.value().to_be_bytes()));
+            let bytes = terminal.value().to_be_bytes();
+            let bytes = significant_bytes(&bytes);
+            head.varint_key(3, WireType::LengthDelimited, bytes.len() as u64);
+            head.bytes(bytes);
         }
-        put_varint(out, 4, self.connection);
-        put_bytes(out, 5, &self.raw);
-        if let Some(command) = self.command.filter(|id| id.0 != 0) {
-            encode_key(6, WireType::SixtyFourBit, out);
-            out.put_u64_le(command.0);
+        head.varint(4, self.connection);
+        if !self.raw.is_empty() {
+            head.varint_key(5, WireType::LengthDelimited, self.raw.len() as u64);
         }
-        put_bytes(out, 7, self.peer.as_bytes());
-        if let Some(forwarder) = self.forwarder.filter(|id| id.0 != 0) {
-            encode_key(8, WireType::SixtyFourBit, out);
-            out.put_u64_le(forwarder.0);
+        out.put_slice(&head.bytes[..head.length]);
+        out.put_slice(&self.raw);
+        put_fixed(out, 6, self.command.map_or(0, |id| id.0));
+        if !self.peer.is_empty() {
+            encode_key(7, WireType::LengthDelimited, out);
+            encode_varint(self.peer.len() as u64, out);
+            out.put_slice(self.peer.as_bytes());
         }
+        put_fixed(out, 8, self.forwarder.map_or(0, |id| id.0));
     }
 
     #[cfg(test)]
@@ -188,18 +194,49 @@ impl Record {
     }
 }
 
-fn put_varint(out: &mut BytesMut, field: u32, value: u64) {
-    if value != 0 {
-        encode_key(field, WireType::Varint, out);
-        encode_varint(value, out);
+/// What comes before the raw bytes: at most 47 bytes, gathered apart so that it is copied at once.
+struct Head {
+    bytes: [u8; 64],
+    length: usize,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { bytes: [0; 64], length: 0 }
     }
 }
 
-fn put_bytes(out: &mut BytesMut, field: u32, bytes: &[u8]) {
-    if !bytes.is_empty() {
-        encode_key(field, WireType::LengthDelimited, out);
-        encode_varint(bytes.len() as u64, out);
-        out.put_slice(bytes);
+impl Head {
+    fn varint(&mut self, field: u8, value: u64) {
+        if value != 0 {
+            self.varint_key(field, WireType::Varint, value);
+        }
+    }
+
+    fn varint_key(&mut self, field: u8, wire: WireType, mut value: u64) {
+        self.push(field << 3 | wire as u8);
+        while value >= 0x80 {
+            self.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.push(value as u8);
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+}
+
+fn put_fixed(out: &mut impl BufMut, field: u32, value: u64) {
+    if value != 0 {
+        encode_key(field, WireType::SixtyFourBit, out);
+        out.put_u64_le(value);
     }
 }
 
@@ -239,6 +276,7 @@ pub struct Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::BytesMut;
     use prost::Message;
 
     #[test]

@@ -6,6 +6,7 @@
 //! Control records whose own sync succeeded are not in flight any more; they come into force with that first commit,
 //! although their submitter was told [`AppendError::Unknown`].
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::commit::Committer;
@@ -24,7 +25,7 @@ impl Committer {
     pub(crate) fn stop(
         &mut self,
         state: State,
-        in_flight: Vec<Submission>,
+        in_flight: VecDeque<Submission>,
         outcome: impl Fn(&Submission) -> AppendError,
     ) {
         tracing::error!(?state, "the journal takes nothing");
@@ -85,7 +86,7 @@ impl Committer {
         }
         // A tick, and the control records that wait to come into force.
         self.last_tick = None;
-        let batch = self.commit(&mut []).map_err(|failure| failed(failure.to_string()))?;
+        let batch = self.commit(&mut VecDeque::new()).map_err(|failure| failed(failure.to_string()))?;
         let seq = batch.position.seq;
         self.watermark.set(seq);
         if self.feed.send(batch).is_err() {

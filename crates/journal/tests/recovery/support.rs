@@ -1,4 +1,5 @@
 //! A journal on a simulated disk, with a clock that tests set, and ears for what it says.
+#![allow(dead_code, reason = "each test file takes what it needs")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
