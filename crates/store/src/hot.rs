@@ -16,6 +16,9 @@ use crate::{LastPosition, StoreError};
 /// A strand is closed and the next one begun beyond this, bytes.
 const STRAND_LEN: usize = 32 * 1024;
 
+/// Fixes that are pushed together.
+const TOGETHER: usize = 16;
+
 /// Ids are numbers of our own making: spreading them is enough.
 #[derive(Default)]
 struct IdHasher(u64);
@@ -121,16 +124,33 @@ impl Buffer {
         }
     }
 
-    fn push(&mut self, vehicle: VehicleId, fix: Fix) {
+    /// A few fixes at a time: what they need of memory is fetched for all of them at once, not for one after the other.
+    fn push(&mut self, fixes: Vec<(VehicleId, Fix)>) {
+        self.count += fixes.len();
+        let mut fixes = fixes.into_iter();
+        let mut places = [0; TOGETHER];
+        while fixes.len() > 0 {
+            let mut touched = 0;
+            for ((vehicle, _), place) in fixes.as_slice().iter().zip(&mut places) {
+                *place = self.place(*vehicle);
+                touched ^= self.vehicles.get(*place).map_or(0, |v| v.strand.touch());
+            }
+            std::hint::black_box(touched);
+            for ((_, fix), place) in fixes.by_ref().take(TOGETHER).zip(places) {
+                if let Some(entry) = self.vehicles.get_mut(place) {
+                    entry.push(fix, &mut self.calendar);
+                }
+            }
+        }
+    }
+
+    fn place(&mut self, vehicle: VehicleId) -> usize {
         let next = self.vehicles.len();
         let place = *self.places.entry(vehicle).or_insert(next as u32) as usize;
         if place == next {
             self.vehicles.push(Vehicle::new(vehicle));
         }
-        if let Some(entry) = self.vehicles.get_mut(place) {
-            entry.push(fix, &mut self.calendar);
-        }
-        self.count += 1;
+        place
     }
 
     fn get(&self, vehicle: VehicleId) -> Option<&Vehicle> {
@@ -169,7 +189,7 @@ impl Hot {
 
     pub(crate) fn push(&self, lane: usize, fixes: Vec<(VehicleId, Fix)>) {
         let mut lane = self.lane(lane).lock();
-        fixes.into_iter().for_each(|(vehicle, fix)| lane.current.push(vehicle, fix));
+        lane.current.push(fixes);
     }
 
     pub(crate) fn cut(&self, lane: usize) {

@@ -156,15 +156,26 @@ fn row(fix: &Fix, terminal: i64, mileage: i64) -> [i64; WIDTH] {
 /// Puts fixes together again; `items` has one entry a row, or none at all when every row is without.
 pub(super) fn join(table: &Table, count: usize, items: Vec<Vec<u8>>) -> Result<Vec<Fix>, ChunkError> {
     let mut items = items.into_iter();
+    let mut calendar = bcd::Calendar::default();
     (0..count)
         .map(|row| {
             let rest = items.next().unwrap_or_default();
-            fix(|place| table.numbers.get(place).and_then(|c| c.get(row)).copied().unwrap_or(0), &table.terminals, rest)
+            fix(
+                |place| table.numbers.get(place).and_then(|c| c.get(row)).copied().unwrap_or(0),
+                &table.terminals,
+                rest,
+                &mut calendar,
+            )
         })
         .collect()
 }
 
-fn fix(value: impl Fn(usize) -> i64, terminals: &[TerminalId], rest: Vec<u8>) -> Result<Fix, ChunkError> {
+fn fix(
+    value: impl Fn(usize) -> i64,
+    terminals: &[TerminalId],
+    rest: Vec<u8>,
+    calendar: &mut bcd::Calendar,
+) -> Result<Fix, ChunkError> {
     fn narrow<T: TryFrom<i64>>(value: i64, place: usize) -> Result<T, ChunkError> {
         T::try_from(value).map_err(|_| ChunkError::Limit(COLUMNS.get(place).map_or("column", |c| c.name)))
     }
@@ -179,7 +190,7 @@ fn fix(value: impl Fn(usize) -> i64, terminals: &[TerminalId], rest: Vec<u8>) ->
     };
     let seconds = value(place::TIME);
     let time_bcd = match value(place::BCD_RAW) {
-        0 => bcd::from_seconds(seconds.wrapping_add(value(place::BCD_SHIFT))).ok_or(ChunkError::Limit("bcd_shift"))?,
+        0 => calendar.field(seconds.wrapping_add(value(place::BCD_SHIFT))).ok_or(ChunkError::Limit("bcd_shift"))?,
         raw => bcd::from_number(raw.wrapping_sub(1)).ok_or(ChunkError::Limit("bcd_raw"))?,
     };
     let received_ms = seconds.wrapping_mul(1000).wrapping_add(value(place::RECEIVED));

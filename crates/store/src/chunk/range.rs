@@ -24,21 +24,33 @@ pub(super) struct Bit {
 impl Bit {
     pub(super) const NEW: Self = Self { zero: 1 << (PROB_BITS - 1), count: 0 };
 
-    const fn bound(self, range: u32) -> u32 {
+    #[inline]
+    fn bound(self, range: u32) -> u32 {
         // A probability of 0 or 1 would leave no room for the other outcome.
-        let zero = self.zero as u32 >> 4;
-        let zero = if zero == 0 { 1 } else { zero };
-        (range >> 12) * zero
+        (range >> 12) * (u32::from(self.zero) >> 4).max(1)
     }
 
+    #[inline]
     fn learn(&mut self, bit: bool) {
-        let rate = 131_072 / (2 * u32::from(self.count) + 3);
+        // The mask only spares a check: a count is never beyond COUNT_MAX.
+        let rate = RATES[usize::from(self.count & 63)];
         let zero = u32::from(self.zero);
-        let step = if bit { (zero * rate) >> 16 } else { ((65_535 - zero) * rate) >> 16 };
+        let step = ((if bit { zero } else { 65_535 - zero }) * rate) >> 16;
         self.zero = if bit { zero - step } else { zero + step } as u16;
-        self.count = (self.count + 1).min(COUNT_MAX);
+        self.count += u8::from(self.count < COUNT_MAX);
     }
 }
+
+/// How far the odds move, 1/65536 of the way, by how often they have moved.
+const RATES: [u32; 64] = {
+    let mut rates = [0; 64];
+    let mut count = 0;
+    while count < 64 {
+        rates[count] = 131_072 / (2 * count as u32 + 3);
+        count += 1;
+    }
+    rates
+};
 
 /// Writes decisions.
 pub(super) struct Encoder {
@@ -67,6 +79,7 @@ impl Encoder {
         self.low = (self.low & 0x00ff_ffff) << 8;
     }
 
+    #[inline]
     fn normalise(&mut self) {
         while self.range < RANGE_MIN {
             self.range <<= 8;
@@ -74,14 +87,11 @@ impl Encoder {
         }
     }
 
+    #[inline]
     pub(super) fn bit(&mut self, model: &mut Bit, bit: bool) {
         let bound = model.bound(self.range);
-        if bit {
-            self.low += u64::from(bound);
-            self.range -= bound;
-        } else {
-            self.range = bound;
-        }
+        self.low += if bit { u64::from(bound) } else { 0 };
+        self.range = if bit { self.range - bound } else { bound };
         model.learn(bit);
         self.normalise();
     }
@@ -90,9 +100,7 @@ impl Encoder {
     pub(super) fn even(&mut self, value: u64, bits: u32) {
         for i in (0..bits).rev() {
             self.range >>= 1;
-            if (value >> i) & 1 == 1 {
-                self.low += u64::from(self.range);
-            }
+            self.low += if (value >> i) & 1 == 1 { u64::from(self.range) } else { 0 };
             self.normalise();
         }
     }
@@ -144,6 +152,7 @@ impl<'a> Decoder<'a> {
         u32::from(byte)
     }
 
+    #[inline]
     fn normalise(&mut self) {
         while self.range < RANGE_MIN {
             self.range <<= 8;
@@ -151,15 +160,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn bit(&mut self, model: &mut Bit) -> bool {
         let bound = model.bound(self.range);
         let bit = self.code >= bound;
-        if bit {
-            self.code -= bound;
-            self.range -= bound;
-        } else {
-            self.range = bound;
-        }
+        // Which way it goes cannot be foreseen: no jumps.
+        self.code -= if bit { bound } else { 0 };
+        self.range = if bit { self.range - bound } else { bound };
         model.learn(bit);
         self.normalise();
         bit
@@ -170,9 +177,7 @@ impl<'a> Decoder<'a> {
         for _ in 0..bits {
             self.range >>= 1;
             let bit = self.code >= self.range;
-            if bit {
-                self.code -= self.range;
-            }
+            self.code -= if bit { self.range } else { 0 };
             value = (value << 1) | u64::from(bit);
             self.normalise();
         }
@@ -192,8 +197,8 @@ const FINE: usize = 8;
 /// Odds of whole numbers of any size: how many bits they have, by how many the one before had; the upper bits below
 /// the highest; the rest at even odds.
 pub(super) struct Number {
-    length: Vec<[Bit; BUCKETS]>,
-    fine: Vec<[Bit; FINE]>,
+    length: Box<[[Bit; BUCKETS]; CLASSES]>,
+    fine: Box<[[Bit; FINE]; 65]>,
     class: usize,
 }
 
@@ -201,7 +206,7 @@ const CLASSES: usize = 3;
 
 impl Number {
     pub(super) fn new() -> Self {
-        Self { length: vec![[Bit::NEW; BUCKETS]; CLASSES], fine: vec![[Bit::NEW; FINE]; 65], class: 0 }
+        Self { length: Box::new([[Bit::NEW; BUCKETS]; CLASSES]), fine: Box::new([[Bit::NEW; FINE]; 65]), class: 0 }
     }
 
     const fn class_after(bits: u32) -> usize {
@@ -216,18 +221,20 @@ impl Number {
         let folded = fold(value);
         let bits = 64 - folded.leading_zeros();
         let mut node = 1;
+        let length = &mut self.length[self.class];
         for i in (0..7).rev() {
             let bit = (bits >> i) & 1 == 1;
-            coder.bit(&mut self.length[self.class][node], bit);
+            coder.bit(&mut length[node & (BUCKETS - 1)], bit);
             node = node * 2 + usize::from(bit);
         }
         self.class = Self::class_after(bits);
         let below = bits.saturating_sub(1);
         let fine = below.min(FINE.trailing_zeros());
         let mut node = 1;
+        let odds = &mut self.fine[bits as usize];
         for i in 0..fine {
             let bit = (folded >> (below - 1 - i)) & 1 == 1;
-            coder.bit(&mut self.fine[bits as usize][node], bit);
+            coder.bit(&mut odds[node & (FINE - 1)], bit);
             node = node * 2 + usize::from(bit);
         }
         coder.even(folded, below - fine);
@@ -235,8 +242,9 @@ impl Number {
 
     pub(super) fn read(&mut self, coder: &mut Decoder<'_>) -> Result<i64, ChunkError> {
         let mut node = 1;
+        let length = &mut self.length[self.class];
         for _ in 0..7 {
-            let bit = coder.bit(&mut self.length[self.class][node]);
+            let bit = coder.bit(&mut length[node & (BUCKETS - 1)]);
             node = node * 2 + usize::from(bit);
         }
         let bits = (node - BUCKETS) as u32;
@@ -251,8 +259,9 @@ impl Number {
         let fine = below.min(FINE.trailing_zeros());
         let mut node = 1;
         let mut folded = 1_u64;
+        let odds = &mut self.fine[bits as usize];
         for _ in 0..fine {
-            let bit = coder.bit(&mut self.fine[bits as usize][node]);
+            let bit = coder.bit(&mut odds[node & (FINE - 1)]);
             node = node * 2 + usize::from(bit);
             folded = (folded << 1) | u64::from(bit);
         }

@@ -137,6 +137,12 @@ impl Encoder {
         &self.last
     }
 
+    /// Looks at what [`Encoder::push`] will need, so that it is near when it does.
+    pub(crate) fn touch(&self) -> u32 {
+        let byte = |at| self.bytes.get(at).copied().map_or(0, u32::from);
+        byte(self.items.0) ^ byte(self.bytes.len().wrapping_sub(1)) ^ self.last.lat_wire ^ self.mileage
+    }
+
     /// Appends a fix.
     pub(crate) fn push(&mut self, mut fix: Fix, calendar: &mut Calendar) {
         let items = std::mem::take(&mut fix.items);

@@ -22,7 +22,7 @@ const LOG_MAX: u64 = 256 << 20;
 /// How long.
 const READERS_MS: u64 = 200;
 /// Free pages are given back when they are more than this, and a quarter of the file.
-const FREE_MIN: i64 = 16_384;
+const FREE_MIN: i64 = 8192;
 /// Pages in one transaction: 4 ms.
 const FREE_STEP: i64 = 512;
 const FREE_PAUSE: Duration = Duration::from_millis(10);

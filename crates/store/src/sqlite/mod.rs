@@ -28,6 +28,9 @@ pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// A log that a burst made longer is cut back to this, bytes.
 const LOG_MAX: &str = "67108864";
 
+/// Of files that are made now: a chunk fits into one page, a row of a segment into few.
+const PAGE_BYTES: u32 = 8192;
+
 /// A database file and its connections.
 #[derive(Clone)]
 pub(crate) struct Db {
@@ -67,7 +70,7 @@ impl Db {
             options = options.pragma("wal_autocheckpoint", "0");
         }
         // Only where the file is made: a file that exists keeps what it has.
-        let making = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
+        let making = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).page_size(PAGE_BYTES);
         let mut first = SqliteConnection::connect_with(&making).await.map_err(failed)?;
         migrate::run(&mut first, &path, kind.migrations).await?;
         if let Some(bytes) = kind.bytes_max {
