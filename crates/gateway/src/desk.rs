@@ -4,6 +4,9 @@
 //! authenticated terminal sends is its word; the rest comes from strangers. On the link of a forwarding platform (转发平台)
 //! a terminal needs no code of its own: the registry says for whom the platform speaks.
 
+mod forward;
+mod parts;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,18 +16,14 @@ use model::TerminalId;
 
 use crate::Limits;
 use crate::answer::{Answer, Charge, Reply};
-use crate::asking::{self, Asking};
 use crate::burst::Burst;
 use crate::gateway::Shared;
-use crate::handle::{Downlink, Forget, Handle, NEVER_MS};
+use crate::handle::{Downlink, Forget, Handle};
 use crate::links::Link;
 use crate::metrics::Outcome;
 use crate::outbox::Outbox;
 use crate::request::Request;
 use crate::sessions::{Sessions, Tally};
-
-/// What the asking for missing packets of all terminals on one connection may take, bytes, before no new one starts.
-const ASKING_BYTES_MAX: usize = 256 * 1024;
 
 /// What serving a frame takes and fills.
 pub(crate) struct Serving<'a> {
@@ -168,115 +167,7 @@ impl Desk {
         self.push(record, Charge::Strangers, frame, reply, to);
     }
 
-    /// Brings the link up if this is its platform's code; whether it is.
-    fn raise_link(&mut self, to: &Serving<'_>, code: &str) -> bool {
-        let Some(link) = self.link.as_mut().filter(|link| !link.is_up) else { return false };
-        // It may have changed since the connection began.
-        let Some(forwarder) = to.shared.admission.forwarder(to.handle.peer.ip()) else { return false };
-        link.forwarder = forwarder;
-        let rises = link.may_rise(&to.shared.codes, Some(code));
-        if rises {
-            link.rise(&to.shared.links, to.handle, to.burst.received);
-        }
-        rises
-    }
-
-    /// Opens a session for a terminal that the platform may speak for, if its link is up.
-    fn open_forwarded(&mut self, frame: &Frame<'_, '_>, to: &Serving<'_>) -> Option<u32> {
-        let (shared, terminal) = (to.shared, frame.terminal);
-        let id = self.link.as_ref().filter(|link| link.is_up)?.forwarder.id;
-        let is_known = self.sessions.find(terminal).is_some();
-        let has_room = is_known || self.sessions.len() < shared.limits.terminals_per_forwarder_max;
-        if !frame.piece.frame.check_ok || !has_room || !shared.admission.forwards(id, terminal) {
-            return None;
-        }
-        let header = frame.piece.frame.header;
-        let generation = shared.online.bind(terminal, to.handle, header.edition, Some(id));
-        // A revocation between the look-up and the binding found nobody to tell.
-        if !shared.admission.forwards(id, terminal) {
-            shared.online.unbind(terminal, generation);
-            return None;
-        }
-        if self.sessions.open(terminal, generation, header) {
-            // Commands that wait are offered to a new session only. Nobody may be listening.
-            let _ = shared.authenticated.send(terminal);
-        }
-        shared.links.count(to.handle, self.sessions.open_count());
-        let place = self.sessions.find_open(terminal)?;
-        self.sessions.get_mut(place)?.is_forwarded = true;
-        Some(place)
-    }
-
-    /// The registry changed: closes what the platform may no longer speak for. `false` when the connection is no link of
-    /// that platform any more and has to end.
-    pub(crate) fn recheck(&mut self, shared: &Shared, handle: &Handle) -> bool {
-        let Some(link) = self.link.as_ref().filter(|link| link.is_up) else { return true };
-        let id = link.forwarder.id;
-        if shared.admission.forwarder(handle.peer.ip()) != Some(link.forwarder) {
-            return false;
-        }
-        for place in self.sessions.forwarded() {
-            let terminal = self.sessions.get_mut(place).map(|session| session.terminal);
-            if terminal.is_some_and(|terminal| !shared.admission.forwards(id, terminal)) {
-                self.end_session(shared, place);
-            }
-        }
-        shared.links.count(handle, self.sessions.open_count());
-        true
-    }
-
-    /// Takes note of a part of a long message, so that the others can be asked for.
-    fn note_part(&mut self, place: u32, piece: &Piece<'_>, to: &Serving<'_>) {
-        let is_full = self.asking_bytes as usize >= ASKING_BYTES_MAX;
-        let Some(session) = self.sessions.get_mut(place) else { return };
-        if session.asking.is_none() && is_full {
-            return;
-        }
-        let asking = session.asking.get_or_insert_with(|| Box::new(Asking::new()));
-        let before = asking.bytes();
-        asking.note(&piece.frame, to.burst.read_us as i64);
-        self.asking_bytes = (self.asking_bytes as usize + asking.bytes()).saturating_sub(before) as u32;
-    }
-
-    /// When a terminal is to be asked for missing packets, ms since the gateway began.
-    pub(crate) fn ask_due_ms(&self) -> u64 {
-        if self.asking_bytes == 0 {
-            return NEVER_MS;
-        }
-        let due_us = self.sessions.iter_asking().filter_map(Asking::due_us).min();
-        due_us.and_then(|us| u64::try_from(us).ok()).map_or(NEVER_MS, |us| us / 1_000)
-    }
-
-    /// Encodes the requests for missing packets that are due, if all that came is answered. They follow from what is
-    /// journalled, and are not journalled themselves.
-    pub(crate) fn ask(&mut self, now_us: u64, out: &mut Vec<u8>) {
-        if self.asking_bytes == 0 || self.unanswered > 0 {
-            return;
-        }
-        let mut bytes = 0;
-        for session in self.sessions.iter_mut() {
-            let Some(asking) = session.asking.as_mut() else { continue };
-            let missing = asking.ask(now_us as i64);
-            bytes += asking.bytes();
-            if asking.is_idle() {
-                session.asking = None;
-            }
-            if session.is_open() {
-                let (dialect, tally) = (&session.dialect, &mut session.tally);
-                missing.iter().for_each(|missing| asking::write(missing, dialect, tally.serial(), out));
-            }
-        }
-        self.asking_bytes = bytes as u32;
-    }
-
-    fn push(
-        &mut self,
-        record: Record,
-        charge: Charge,
-        frame: &Frame<'_, '_>,
-        reply: Reply,
-        to: &mut Serving<'_>,
-    ) {
+    fn push(&mut self, record: Record, charge: Charge, frame: &Frame<'_, '_>, reply: Reply, to: &mut Serving<'_>) {
         self.unanswered += 1;
         let silent = matches!(reply, Reply::Nothing);
         let mut serial = 0;

@@ -11,6 +11,9 @@
 //! 5. `line`, `flush`: the journal says what is durable; then a flusher's thread encodes the answers (`outbox`,
 //!    `answer`) and writes them. Never before, and never when it fails.
 //!
+//! Beside that: `access` lets in, or not, and `proxy` reads whose a balancer's connection is; `links` are connections of
+//! forwarding platforms; `udp` serves datagrams by the same rules; `asking` wants packets that did not arrive.
+//!
 //! The way back: [`Gateway::send`] finds the connection (`online`), puts a command into its mail (`handle`), and the
 //! desk journals it before the terminal sees it.
 
@@ -44,7 +47,7 @@ mod udp;
 pub use admission::{Admission, Forwarder, RegisterRefusal, Registration};
 pub use codes::AuthCodes;
 pub use gateway::{Gateway, SendError, Stopped, listen};
-pub use links::{LinkEvent, OpenLink};
 pub use limits::{Limits, StrangerBudget};
+pub use links::{LinkEvent, OpenLink};
 pub use metrics::Metrics;
 pub use udp::listen_udp;

@@ -154,9 +154,8 @@ mod tests {
         let terminal = TerminalId::from_wire(&[0x13]);
         let handles = [1, 2, 3, 4].map(handle);
         let found = || online.find(terminal).map(|(handle, _)| handle.id);
-        let bind = |at: usize, via: Option<u64>| {
-            online.bind(terminal, &handles[at], Edition::V2013, via.map(ForwarderId))
-        };
+        let bind =
+            |at: usize, via: Option<u64>| online.bind(terminal, &handles[at], Edition::V2013, via.map(ForwarderId));
         let one = bind(0, Some(7));
         assert_eq!(found(), Some(1));
         let direct = bind(1, None);

@@ -77,7 +77,8 @@ fn text(bytes: &[u8]) -> Result<Progress, Malformed> {
     };
     let port = |word: &str| word.parse::<u16>().map_err(|_| Malformed("a port is none"));
     let (source, source_port) = (address(source)?, port(source_port)?);
-    (address(target)?, port(target_port)?);
+    address(target)?;
+    port(target_port)?;
     Ok(Progress::Whole(Some(SocketAddr::new(source, source_port))))
 }
 

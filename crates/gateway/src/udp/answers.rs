@@ -143,7 +143,7 @@ impl Answering {
 
     /// The journal lost it: there is no answer, not even one of failure.
     fn give_up(&self, owed: Vec<Owed>) {
-        for owed in owed.iter().filter(|owed| owed.answer.charge != Charge::Connection) {
+        for owed in owed.into_iter().filter(|owed| owed.answer.charge != Charge::Connection) {
             self.shared.metrics.frames(owed.answer.to.id, Outcome::Failed, 1);
         }
     }

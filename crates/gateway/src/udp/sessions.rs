@@ -139,12 +139,13 @@ impl Sessions {
         }
     }
 
-    /// Ends sessions that are silent for too long, while nothing is owed to them.
+    /// Ends sessions that are silent for too long, while nothing is owed to them, and those from denied addresses.
     pub(super) fn expire(&mut self, shared: &Shared, now_ms: u64) {
         let idle_ms = u64::try_from(shared.limits.idle_timeout.as_millis()).unwrap_or(u64::MAX);
         self.open.retain(|terminal, session| {
             let is_idle = now_ms.saturating_sub(session.seen_ms) > idle_ms;
-            let is_over = is_idle && session.unanswered.load(Ordering::Acquire) == 0;
+            let is_idle = is_idle && session.unanswered.load(Ordering::Acquire) == 0;
+            let is_over = is_idle || shared.admission.is_denied(session.peer.ip());
             if is_over {
                 shared.online.unbind(*terminal, session.generation);
             }

@@ -40,14 +40,19 @@ async fn one_link_speaks_for_many_in_the_dialect_of_each() {
     let mut events = house.gateway.links();
     let mut told = house.gateway.authenticated();
     let mut link = house.connect_from(ADDRESS).await;
-    let frames: Vec<u8> = trucks.iter_mut().flat_map(|truck| [truck.location(), truck.raw(0x0102, b"any")].concat()).collect();
+    let frames: Vec<u8> =
+        trucks.iter_mut().flat_map(|truck| [truck.location(), truck.raw(0x0102, b"any")].concat()).collect();
     link.send(&[frames, foreign.location()].concat()).await;
     for truck in &trucks {
         for (serial, id) in [(0, 0x0200), (1, 0x0102)] {
             let answer = link.next().await.expect("an answer");
             let Message::PlatformGeneral(general) = answer.message else { panic!("{answer:?}") };
             assert_eq!((general.answered_id, general.result), (id, 0));
-            assert_eq!((answer.header.serial, answer.header.phone), (serial, truck.header.phone), "each counts for itself");
+            assert_eq!(
+                (answer.header.serial, answer.header.phone),
+                (serial, truck.header.phone),
+                "each counts for itself"
+            );
         }
         assert_eq!(told.recv().await, Ok(truck.id()));
     }
@@ -115,7 +120,13 @@ async fn a_truck_may_be_connected_and_forwarded() {
     eventually("gone", || house.counted("connections 1")).await;
     query(&house, &truck, 3);
     assert_eq!(next_id(&mut link).await, 0x8201);
-    let heard: Vec<_> = house.recorded(7).await.iter().filter(|record| record.kind == Kind::Uplink).map(|record| record.forwarder).collect();
+    let heard: Vec<_> = house
+        .recorded(7)
+        .await
+        .iter()
+        .filter(|record| record.kind == Kind::Uplink)
+        .map(|record| record.forwarder)
+        .collect();
     assert_eq!(heard, [Some(PLATFORM), Some(PLATFORM), None]);
 }
 

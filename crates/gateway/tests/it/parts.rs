@@ -1,7 +1,8 @@
 //! Long messages: the door asks for packets that did not arrive, once all that did arrive is durable.
+#![expect(clippy::panic, reason = "helpers of tests, outside of test functions")]
 
-use jt808::{Edition, Header, Message, PacketRequest, Piece};
 use gateway::Limits;
+use jt808::{Edition, Header, Message, PacketRequest, Piece};
 
 use crate::harness::{Client, House, Terminal};
 

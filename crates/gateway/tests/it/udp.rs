@@ -1,4 +1,5 @@
 //! UDP: authenticated by terminal and address, answered when durable, amplifying nobody.
+#![expect(clippy::panic, reason = "helpers of tests, outside of test functions")]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -157,7 +158,9 @@ async fn nobody_is_amplified() {
     client.send(&wrong).await;
     let answer = client.next().await;
     assert!(answer.wire.len() <= wrong.len());
-    assert!(matches!(answer.message, Message::PlatformGeneral(general) if general.result == GeneralResult::Failure as u8));
+    assert!(
+        matches!(answer.message, Message::PlatformGeneral(general) if general.result == GeneralResult::Failure as u8)
+    );
     let register = new.register(Edition::V2013);
     client.send(&register).await;
     let answer = client.next().await;
