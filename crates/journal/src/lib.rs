@@ -18,10 +18,12 @@ mod index;
 mod landing;
 mod lock;
 mod look_back;
+mod merkle;
 mod options;
 mod packed;
 mod piece;
 mod proto;
+mod prove;
 mod queue;
 mod reader;
 mod received;
@@ -31,6 +33,7 @@ mod recover;
 mod retention;
 pub mod sabotage;
 mod scan;
+mod seal;
 mod segment;
 pub mod sim;
 mod source;
@@ -49,9 +52,16 @@ pub use landing::{AppendError, Committed, Landing, Refused, SUBMISSION_BYTES_MAX
 pub use lock::{DataLock, LockError};
 pub use look_back::{Sought, look_back, scan_backwards};
 pub use options::{Clock, CommitStats, OnCommit, OnState, Options, State, system_clock};
+pub use prove::{
+    DayProven, KeyTrust, NotProven, PROOF_BYTES_MAX, Proof, ProofFileError, ProveError, Trust, Verdict, check, prove,
+};
 pub use reader::{ReadError, Reader, envelope_hash, read_control};
 pub use recompress::{Recompressed, recompress_next};
 pub use record::{Batch, Kind, Record};
+pub use seal::{
+    DailyHead, KeyId, PublicKey, PublicKeyError, Seal, SealError, SealedChain, Sealer, SealerOptions, daily_heads,
+    public_key,
+};
 pub use retention::{Keep, Plan, Segment, Why, plan, sweep};
 pub use segment::{Broken, OpenError, SEGMENT_BYTES_MAX, Stream};
 pub use verify::{Report, VerifyError, verify};

@@ -65,6 +65,10 @@ impl Segment {
         Ok(Self { file, path: path.to_path_buf(), header, is_packed, length })
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The 80 bytes at the beginning.
     pub(crate) fn header_bytes(&self) -> Result<[u8; SEGMENT_HEADER], ReadError> {
         let mut bytes = [0; SEGMENT_HEADER];
@@ -131,6 +135,17 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
+    /// Where the next envelope is; of a packed segment, where the next block is.
+    pub(crate) const fn here(&self) -> Run {
+        Run { offset: self.offset, first_seq: self.next_seq }
+    }
+
+    /// Back to a place that [`Walk::here`] gave.
+    pub(crate) fn go_back(&mut self, to: Run) {
+        (self.offset, self.next_seq) = (to.offset, to.first_seq);
+        self.ready.clear();
+    }
+
     pub(crate) const fn next_seq(&self) -> u64 {
         self.next_seq
     }
@@ -309,8 +324,7 @@ impl Backwards {
     /// The envelopes of a run up to the one before `before`, newest first.
     pub(crate) fn run(&mut self, run: Run, before: u64) -> Result<Vec<Stored>, ReadError> {
         let walk = &mut self.0;
-        (walk.offset, walk.next_seq) = (run.offset, run.first_seq);
-        walk.ready.clear();
+        walk.go_back(run);
         let mut stored = Vec::new();
         while walk.next_seq < before
             && let Some(envelope) = walk.next()?

@@ -60,6 +60,97 @@ pub struct Record {
     #[prost(fixed64, tag = "8")]
     pub forwarder: u64,
 }
+/// A seal vouches for all that both chains got since the seal before it. Its hash, like the signature, is over the stored
+/// bytes of the seal, never re-encoded:
+///
+///    leaf(envelope)  = H(0x02 || hash(envelope))       leaves of the tree of a chain, in order
+///    node(a, b)      = H(0x03 || a || b)               the tree of RFC 6962: the left part is the largest power of two
+///    hash(seal)      = H(0x04 || seal bytes || signature)
+///    leaf(seal)      = H(0x02 || hash(seal))           leaves of the tree of a day
+///    signature       = Ed25519("hazwatch seal 1" 0x00 || seal bytes), daily heads: "hazwatch day 1" 0x00
+///
+/// H is the algorithm that the seal (or daily head) names.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Seal {
+    /// Version of this contract: 1.
+    #[prost(uint32, tag = "1")]
+    pub format: u32,
+    /// From 1, without gaps.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    /// Microseconds since the epoch; never decreasing.
+    #[prost(int64, tag = "3")]
+    pub sealed_us: i64,
+    /// Hash of the seal before it; 32 zero bytes for the first.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub previous: ::prost::bytes::Bytes,
+    #[prost(enumeration = "Algorithm", tag = "5")]
+    pub algorithm: i32,
+    /// Both, also one that got nothing: its count is 0, its root 32 zero bytes.
+    #[prost(message, repeated, tag = "6")]
+    pub chains: ::prost::alloc::vec::Vec<SealedChain>,
+    /// The key that signed: the first 16 bytes of SHA-256 of the public key.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub key_id: ::prost::bytes::Bytes,
+    /// Only when the key changes: the public key (32 bytes) that signs from the next seal on.
+    #[prost(bytes = "bytes", tag = "8")]
+    pub next_key: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealedChain {
+    #[prost(enumeration = "Stream", tag = "1")]
+    pub stream: i32,
+    #[prost(uint64, tag = "2")]
+    pub first_seq: u64,
+    #[prost(uint64, tag = "3")]
+    pub count: u64,
+    /// Of the tree over the hashes of these envelopes.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub root: ::prost::bytes::Bytes,
+    /// Hash of the last of them.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub head: ::prost::bytes::Bytes,
+}
+/// The seals of one day in China under one signature: what is published.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DailyHead {
+    /// Version of this contract: 1.
+    #[prost(uint32, tag = "1")]
+    pub format: u32,
+    /// Days since 1970-01-01, GMT+8.
+    #[prost(int32, tag = "2")]
+    pub day: i32,
+    #[prost(uint64, tag = "3")]
+    pub first_seal: u64,
+    #[prost(uint64, tag = "4")]
+    pub seals: u64,
+    /// Of the tree over the hashes of these seals.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub root: ::prost::bytes::Bytes,
+    /// Hash of the last of them, and when it was made.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub last_seal: ::prost::bytes::Bytes,
+    #[prost(int64, tag = "7")]
+    pub last_sealed_us: i64,
+    /// SHA-256 of the content of the daily head before it; empty for the first.
+    #[prost(bytes = "bytes", tag = "8")]
+    pub previous: ::prost::bytes::Bytes,
+    #[prost(enumeration = "Algorithm", tag = "9")]
+    pub algorithm: i32,
+    /// Where each chain stood at the last seal; `count` is what the day brought, `root` is empty.
+    #[prost(message, repeated, tag = "10")]
+    pub chains: ::prost::alloc::vec::Vec<SealedChain>,
+    #[prost(bytes = "bytes", tag = "11")]
+    pub key_id: ::prost::bytes::Bytes,
+}
+/// Something with its signature, both as stored.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Signed {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub content: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub signature: ::prost::bytes::Bytes,
+}
 /// The two chains of a shard. They lie in separate files with separate retention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -97,7 +188,7 @@ impl Stream {
 pub enum Algorithm {
     Unspecified = 0,
     Sha256 = 1,
-    /// GB/T 32905; selectable later, never mixed within a chain segment.
+    /// GB/T 32905; never mixed within a segment of a chain.
     Sm3 = 2,
 }
 impl Algorithm {
