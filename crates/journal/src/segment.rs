@@ -217,23 +217,22 @@ impl ChainEnd {
             broken: false,
         };
         if let Some((_, path)) = segments.last() {
-            end.open_last(path)?;
-        }
-        if let [.., (_, before), _] = segments.as_slice()
-            && end.head.received == Timestamp::MIN
-        {
-            end.adopt_from_closed(before)?;
+            let header = end.open_last(path)?;
+            if let [.., (_, before), _] = segments.as_slice() {
+                end.join(before, &header)?;
+            }
         }
         Ok(end)
     }
 
-    fn open_last(&mut self, path: &Path) -> Result<(), OpenError> {
+    fn open_last(&mut self, path: &Path) -> Result<SegmentHeader, OpenError> {
         let mut file = self.disk.open_append(path).map_err(|e| io_error("open", path, e))?;
         // An envelope that was never synced may be whole in the system's memory and not on the disk: after a failed
         // sync it would stay so for ever. What the chain continues from is what the disk returns.
         file.sync().and_then(|()| file.drop_cache()).map_err(|e| io_error("sync", path, e))?;
         let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
-        let header = scan.header.ok_or_else(|| OpenError::Broken(scan.no_header(0)))?;
+        let header = scan.header.filter(|header| header.stream == self.stream.number());
+        let header = header.ok_or_else(|| OpenError::Broken(scan.no_header(0)))?;
         self.head.next_seq = header.first_seq;
         self.head.hash = header.previous;
         self.head.writer = header.writer;
@@ -245,7 +244,7 @@ impl ChainEnd {
         self.day = if self.head.received == Timestamp::MIN { i32::MIN } else { self.head.received.china_day() };
         self.file = Some(file);
         self.path = Some(path.to_path_buf());
-        Ok(())
+        Ok(header)
     }
 
     fn adopt(&mut self, last: &Envelope) {
@@ -257,20 +256,20 @@ impl ChainEnd {
         self.head.received = last.records.last().map_or(Timestamp(last.header.first_received_us), |r| r.received);
     }
 
-    /// A segment that was begun but got no envelope says only where the chain stands; what was in force is in the
-    /// one before it.
-    fn adopt_from_closed(&mut self, path: &Path) -> Result<(), OpenError> {
-        let (hash, next_seq) = (self.head.hash, self.head.next_seq);
-        let file = self.disk.open_read(path).map_err(|e| io_error("open", path, e))?;
-        let mut scan = Scan::open(&*file, path).map_err(|e| io_error("read", path, e))?;
-        let found = scan.find_end().map_err(|e| end_error(path, e))?;
-        if let Some(last) = &found.last {
-            self.adopt(last);
+    /// Holds the last segment against the one before it. One that was begun but got no envelope says only where the
+    /// chain stands; what was in force is in the one before it.
+    fn join(&mut self, before: &Path, last: &SegmentHeader) -> Result<(), OpenError> {
+        let file = self.disk.open_read(before).map_err(|e| io_error("open", before, e))?;
+        let mut scan = Scan::open(&*file, before).map_err(|e| io_error("read", before, e))?;
+        let found = scan.find_end().map_err(|e| end_error(before, e))?;
+        let reached = found.last.as_ref().map(|envelope| (envelope.hash, envelope.seq + 1));
+        if reached != Some((last.previous, last.first_seq)) {
+            return Err(OpenError::Broken(scan.broken(last.first_seq, "the next segment does not continue it".into())));
         }
-        if (self.head.hash, self.head.next_seq) == (hash, next_seq) {
-            return Ok(());
+        if let Some(envelope) = found.last.filter(|_| self.head.received == Timestamp::MIN) {
+            self.adopt(&envelope);
         }
-        Err(OpenError::Broken(scan.broken(next_seq, "the next segment does not continue this one".into())))
+        Ok(())
     }
 
     /// Cuts what follows the good part of the chain; returns how many bytes that were.
