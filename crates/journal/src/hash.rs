@@ -123,6 +123,11 @@ impl EnvelopeHash {
         self.hasher.update(leaf);
     }
 
+    /// Adds records by their leaves, one after the other.
+    pub(crate) fn leaves(&mut self, leaves: &[u8]) {
+        self.hasher.update(leaves);
+    }
+
     pub(crate) fn finish(self) -> Hash {
         self.hasher.finish()
     }
