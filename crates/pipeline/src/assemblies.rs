@@ -114,6 +114,11 @@ impl Assemblies {
         }
     }
 
+    /// Whether something was given up.
+    pub(crate) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
     /// What was given up since the last call.
     pub(crate) fn take_lost(&mut self) -> Vec<Lost> {
         std::mem::take(&mut self.lost)

@@ -1,7 +1,7 @@
 //! From a journal record to what the stages work on.
 
 use journal::{Kind, Record};
-use jt808::{BASE_LEN, BatchBodies, Deframer, Frame, Header, LocationView, Message};
+use jt808::{BASE_LEN, BatchBodies, Deframer, FLAG, Frame, Header, LocationView, Message};
 use model::{Fix, Marks, Plate, PlateColour, RecordRef, TerminalId};
 
 use crate::assemblies::{Assemblies, Head, Part};
@@ -16,6 +16,8 @@ pub(crate) mod id {
     pub(super) const LOCATION_ANSWER: u16 = 0x0201;
     pub(crate) const BATCH: u16 = 0x0704;
 }
+/// What escapes are made with on the wire.
+const ESCAPE: u8 = 0x7d;
 /// The 0x0704 kind byte for blind-area supplements (盲区补报).
 const BLIND_AREA: u8 = 1;
 
@@ -42,6 +44,23 @@ pub(crate) struct Claim {
 /// Calls `found` with the frame in a record's bytes. What was journalled as a frame is one, but the rules for what
 /// is a frame may have changed since: then there is nothing to do.
 pub(crate) fn with_frame<T>(raw: &[u8], found: impl FnOnce(&Frame<'_>) -> T) -> Option<T> {
+    match plain_frame(raw) {
+        Some(frame) => Some(found(&frame)),
+        None => with_odd_frame(raw, found),
+    }
+}
+
+/// The usual frame: nothing in it is escaped, and nothing is odd about it.
+fn plain_frame(raw: &[u8]) -> Option<Frame<'_>> {
+    let [FLAG, plain @ .., FLAG] = raw else { return None };
+    if plain.contains(&FLAG) || plain.contains(&ESCAPE) {
+        return None;
+    }
+    Frame::parse(plain).ok().filter(|frame| frame.check_ok && frame.oddities.is_empty())
+}
+
+/// Whatever else the deframer makes a frame of.
+fn with_odd_frame<T>(raw: &[u8], found: impl FnOnce(&Frame<'_>) -> T) -> Option<T> {
     let mut found = Some(found);
     let mut outcome = None;
     let mut emit = |piece: jt808::Piece<'_>| {

@@ -138,6 +138,9 @@ impl Dispatcher {
 
     /// Counts the cut messages that were given up, and takes what is whole of them.
     fn salvage(&mut self, fixes: &mut Vec<Placed>) {
+        if !self.assemblies.has_lost() {
+            return;
+        }
         for lost in self.assemblies.take_lost() {
             self.metrics.messages_given_up.with_label_values(&[lost.why]).inc();
             let Some(head) = lost.head else { continue };

@@ -1,10 +1,13 @@
 //! Figures of the pipeline alone, without a socket: what a position costs in each stage, what a vehicle costs in
 //! memory, and what a flood of late data does.
 //!
-//! `cargo run --release -p hazwatch-pipeline --example load -- stages|resident|late [NAME=VALUE ...]`
+//! `cargo run --release -p hazwatch-pipeline --example load -- stages|resident|late|replay [NAME=VALUE ...]`
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to a terminal")]
 
 mod frames;
+mod late;
+mod replay;
+mod resident;
 mod stages;
 mod usage;
 
@@ -69,6 +72,9 @@ fn main() -> Result<(), Failed> {
     let runtime = tokio::runtime::Runtime::new()?;
     match what.as_str() {
         "stages" => runtime.block_on(stages::run(&numbers)),
-        _ => Err("what to measure: stages, resident or late".into()),
+        "resident" => runtime.block_on(resident::run(&numbers)),
+        "replay" => runtime.block_on(replay::run(&numbers)),
+        "late" => runtime.block_on(late::run(&numbers)),
+        _ => Err("what to measure: stages, resident, late or replay".into()),
     }
 }
