@@ -110,9 +110,9 @@ impl Desk {
         let is_forwarded = session.is_forwarded;
         if piece.frame.check_ok {
             session.dialect = *header;
-        }
-        if header.is_part() {
-            self.note_part(place, piece, to);
+            if header.is_part() {
+                self.note_part(place, piece, to);
+            }
         }
         let mut ends = false;
         let reply = match request {

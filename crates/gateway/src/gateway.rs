@@ -116,6 +116,7 @@ impl Gateway {
     ) -> Self {
         limits.window_per_terminal = limits.window_per_terminal.max(1);
         limits.window_per_connection = limits.window_per_connection.max(1);
+        limits.window_per_forwarder = limits.window_per_forwarder.max(1);
         let began = Instant::now();
         let flush = Arc::new(Flush::new(std::thread::available_parallelism().map_or(1, usize::from)));
         let ring = flush.clone();

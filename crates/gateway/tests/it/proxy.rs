@@ -14,7 +14,7 @@ fn network(text: &str) -> Network {
 /// A house whose load balancers are at 127.0.0.7.
 fn house() -> House {
     let limits =
-        Limits { connections_per_address_max: 1, proxy_timeout: Duration::from_millis(300), ..Limits::default() };
+        Limits { connections_per_address_max: 1, proxy_timeout: Duration::from_millis(1_000), ..Limits::default() };
     House::with(Limits { proxies: vec![network("127.0.0.7")], ..limits })
 }
 

@@ -254,7 +254,7 @@ async fn a_failed_journal_answers_nobody_and_recovers() {
 
 #[tokio::test]
 async fn sessions_are_bounded_end_when_idle_and_denied_addresses_are_not_heard() {
-    let idle_timeout = Duration::from_millis(300);
+    let idle_timeout = Duration::from_millis(2_000);
     let udp = Udp::with(Limits { udp_sessions_max: 1, idle_timeout, ..Limits::default() });
     let (mut one, mut two) = (Terminal::new("1"), Terminal::new("2"));
     let _first = udp.online(&mut one).await;
