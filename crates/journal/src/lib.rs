@@ -1,7 +1,8 @@
 //! The truth: every frame and every change, appended in envelopes that form hash chains, on disk before anybody is
 //! answered. It knows no protocol, no rule and no view.
 //!
-//! * [`Journal`] appends: group commit, one fdatasync a commit, no timer.
+//! * [`Journal`] appends: group commit, one fdatasync a commit, no timer. When the disk fails or fills up it answers
+//!   nobody, cuts what was in flight, and works again without a restart ([`State`]).
 //! * [`Reader`] reads batches back in the order in which they took effect.
 //! * [`verify()`] walks both chains offline and names the first broken record.
 
@@ -58,11 +59,11 @@ pub use prove::{
 pub use reader::{ReadError, Reader, envelope_hash, read_control};
 pub use recompress::{Recompressed, recompress_next};
 pub use record::{Batch, Kind, Record};
+pub use retention::{Keep, Plan, Segment, Why, plan, sweep};
 pub use seal::{
     DailyHead, KeyId, PublicKey, PublicKeyError, Seal, SealError, SealedChain, Sealer, SealerOptions, daily_heads,
     public_key,
 };
-pub use retention::{Keep, Plan, Segment, Why, plan, sweep};
 pub use segment::{Broken, OpenError, SEGMENT_BYTES_MAX, Stream};
 pub use verify::{Report, VerifyError, verify};
 pub use writer::{Journal, Recovered, Watermark};

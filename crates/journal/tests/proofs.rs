@@ -151,7 +151,12 @@ async fn every_record_that_is_sealed_can_be_proved() {
         let mut reader = journal::Reader::open(Arc::new(disk.clone()), &folder(), 0, u64::MAX, 0).expect("readable");
         let (mut proved, mut in_a_day) = (0, 0);
         while let Some(batch) = reader.next_batch().expect("whole") {
-            for (index, record) in batch.records.iter().enumerate().filter(|(index, _)| *index != 1) {
+            for (index, record) in batch
+                .records
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| (batch.position.seq + *index as u64).is_multiple_of(5))
+            {
                 let proof = prove_at(&disk, batch.position.seq, index as u32).expect("sealed");
                 let proof = Proof::from_json(proof.to_json().as_bytes()).expect("reads back");
                 let proven = check(&proof, &trust(&[KEY])).expect("holds");
@@ -165,7 +170,7 @@ async fn every_record_that_is_sealed_can_be_proved() {
                 proved += 1;
             }
         }
-        assert!(proved > 60 && in_a_day > 40 && in_a_day < proved, "{proved} {in_a_day}");
+        assert!(proved > 15 && in_a_day > 10 && in_a_day < proved, "{proved} {in_a_day}");
         assert!(matches!(prove_at(&disk, 1, 99), Err(ProveError::NoSuchRecord(_))));
         assert!(matches!(prove_at(&disk, 9_999, 0), Err(ProveError::NoSuchRecord(_))));
     }
