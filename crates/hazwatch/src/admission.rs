@@ -1,10 +1,11 @@
 //! Who may speak, answered for the door from the registry.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use control::{Control, Head, Registering, open_registration};
-use gateway::{Admission, RegisterRefusal, Registration};
-use model::{BoxFuture, ControlError, Registry, TerminalId};
+use gateway::{Admission, Forwarder, RegisterRefusal, Registration};
+use model::{BoxFuture, ControlError, ForwarderId, Registry, TerminalId};
 
 use crate::config::AdmissionMode;
 
@@ -64,5 +65,18 @@ impl Admission for House {
                 AdmissionMode::Open => self.open(terminal, registration).await,
             }
         })
+    }
+
+    fn is_denied(&self, peer: IpAddr) -> bool {
+        self.head.registry().is_denied(peer)
+    }
+
+    fn forwarder(&self, peer: IpAddr) -> Option<Forwarder> {
+        let registry = self.head.registry();
+        registry.forwarder_from(peer).map(|known| Forwarder { id: known.id, code_epoch: known.code_epoch })
+    }
+
+    fn forwards(&self, id: ForwarderId, terminal: TerminalId) -> bool {
+        self.head.registry().forwards(id, terminal)
     }
 }

@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::Network;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::Failure;
 
 const ENV_PREFIX: &str = "HAZWATCH__";
+/// The law asks six months of dynamic data (动态监督管理办法 art. 26): less cannot be set by mistake.
+const RETENTION_DAYS_MIN: u64 = 184;
 
 /// Who may register.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -32,6 +35,7 @@ pub(crate) struct Config {
     pub api: ApiConfig,
     pub journal: JournalConfig,
     pub pipeline: PipelineConfig,
+    pub retention: RetentionConfig,
     pub log: LogConfig,
 }
 
@@ -43,7 +47,17 @@ pub(crate) struct ServerConfig {
     pub listen: SocketAddr,
     pub http: SocketAddr,
     pub admission: AdmissionMode,
+    pub udp: bool,
+    pub proxies: Vec<String>,
     pub open_files: u64,
+}
+
+impl ServerConfig {
+    /// The networks of the proxies in front.
+    pub(crate) fn proxies(&self) -> Result<Vec<Network>, Failure> {
+        let read = |text: &String| text.parse().map_err(|error| Failure::Usage(format!("server.proxies: {error}")));
+        self.proxies.iter().map(read).collect()
+    }
 }
 
 impl Default for ServerConfig {
@@ -53,6 +67,8 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([0, 0, 0, 0], 6808)),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admission: AdmissionMode::Registry,
+            udp: true,
+            proxies: Vec::new(),
             open_files: 65_536,
         }
     }
@@ -65,8 +81,11 @@ pub(crate) struct GatewayConfig {
     pub connections_max: usize,
     pub connections_per_address_max: usize,
     pub terminals_per_connection_max: usize,
+    pub terminals_per_forwarder_max: usize,
+    pub udp_sessions_max: usize,
     pub window_per_terminal: usize,
     pub window_per_connection: usize,
+    pub window_per_forwarder: usize,
     pub idle_timeout_s: u64,
     pub unauthenticated_timeout_s: u64,
     pub write_timeout_s: u64,
@@ -82,8 +101,11 @@ impl Default for GatewayConfig {
             connections_max: limits.connections_max,
             connections_per_address_max: limits.connections_per_address_max,
             terminals_per_connection_max: limits.terminals_per_connection_max,
+            terminals_per_forwarder_max: limits.terminals_per_forwarder_max,
+            udp_sessions_max: limits.udp_sessions_max,
             window_per_terminal: limits.window_per_terminal,
             window_per_connection: limits.window_per_connection,
+            window_per_forwarder: limits.window_per_forwarder,
             idle_timeout_s: limits.idle_timeout.as_secs(),
             unauthenticated_timeout_s: limits.unauthenticated_timeout.as_secs(),
             write_timeout_s: limits.write_timeout.as_secs(),
@@ -95,8 +117,8 @@ impl Default for GatewayConfig {
 }
 
 impl GatewayConfig {
-    /// As the door wants it.
-    pub(crate) fn limits(&self) -> gateway::Limits {
+    /// As the door wants it, behind these proxies.
+    pub(crate) fn limits(&self, proxies: Vec<Network>) -> gateway::Limits {
         let usual = gateway::Limits::default();
         let mut strangers = usual.strangers;
         strangers.frames_per_s = self.stranger_frames_per_s;
@@ -107,8 +129,12 @@ impl GatewayConfig {
             connections_max: self.connections_max,
             connections_per_address_max: self.connections_per_address_max,
             terminals_per_connection_max: self.terminals_per_connection_max,
+            terminals_per_forwarder_max: self.terminals_per_forwarder_max,
+            udp_sessions_max: self.udp_sessions_max,
+            proxies,
             window_per_terminal: self.window_per_terminal,
             window_per_connection: self.window_per_connection,
+            window_per_forwarder: self.window_per_forwarder,
             idle_timeout: Duration::from_secs(self.idle_timeout_s),
             unauthenticated_timeout: Duration::from_secs(self.unauthenticated_timeout_s),
             write_timeout: Duration::from_secs(self.write_timeout_s),
@@ -171,11 +197,52 @@ pub(crate) struct JournalConfig {
     pub queue_bytes_max: u32,
     pub batch_bytes_max: usize,
     pub tick_s: u64,
+    pub hash: HashName,
+    pub seal_s: u64,
+    pub low_mib: u64,
+    pub stop_mib: u64,
+    pub heads_url: String,
+}
+
+/// What the chains are hashed with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum HashName {
+    /// SHA-256 (FIPS 180-4).
+    #[default]
+    Sha256,
+    /// SM3 (GB/T 32905, 商用密码).
+    Sm3,
 }
 
 impl Default for JournalConfig {
     fn default() -> Self {
-        Self { queue_bytes_max: 32 << 20, batch_bytes_max: 8 << 20, tick_s: 5 }
+        Self {
+            queue_bytes_max: 32 << 20,
+            batch_bytes_max: 8 << 20,
+            tick_s: 5,
+            hash: HashName::Sha256,
+            seal_s: 60,
+            low_mib: 4096,
+            stop_mib: 512,
+            heads_url: String::new(),
+        }
+    }
+}
+
+/// How long what is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RetentionConfig {
+    pub frames_days: u32,
+    pub tracks_days: u32,
+    pub compress_after_days: u32,
+}
+
+impl Default for RetentionConfig {
+    /// Three years, where the law asks six months of dynamic data (动态监督管理办法).
+    fn default() -> Self {
+        Self { frames_days: 1096, tracks_days: 1096, compress_after_days: 2 }
     }
 }
 
@@ -243,6 +310,9 @@ impl Config {
             ("gateway.terminals_per_connection_max", self.gateway.terminals_per_connection_max),
             ("gateway.window_per_terminal", self.gateway.window_per_terminal),
             ("gateway.window_per_connection", self.gateway.window_per_connection),
+            ("gateway.window_per_forwarder", self.gateway.window_per_forwarder),
+            ("gateway.terminals_per_forwarder_max", self.gateway.terminals_per_forwarder_max),
+            ("gateway.udp_sessions_max", self.gateway.udp_sessions_max),
             ("api.body_bytes_max", self.api.body_bytes_max),
             ("api.import_bytes_max", self.api.import_bytes_max),
             ("api.connections_max", self.api.connections_max),
@@ -263,8 +333,15 @@ impl Config {
             ("journal.queue_bytes_max", u64::from(self.journal.queue_bytes_max), 1 << 20, 512 << 20),
             ("journal.batch_bytes_max", self.journal.batch_bytes_max as u64, 1, 32 << 20),
             ("pipeline.lanes", self.pipeline.lanes as u64, 1, 64),
+            ("journal.seal_s", self.journal.seal_s, 1, 3_600),
+            ("journal.stop_mib", self.journal.stop_mib, 0, 1 << 20),
+            ("journal.low_mib", self.journal.low_mib, self.journal.stop_mib, 1 << 24),
+            ("retention.frames_days", u64::from(self.retention.frames_days), RETENTION_DAYS_MIN, 36_600),
+            ("retention.tracks_days", u64::from(self.retention.tracks_days), RETENTION_DAYS_MIN, 36_600),
+            ("retention.compress_after_days", u64::from(self.retention.compress_after_days), 1, 36_600),
         ];
         crate::log::check(&self.log)?;
+        self.server.proxies()?;
         match ranges.iter().find(|(_, value, min, max)| value < min || value > max) {
             Some((key, value, min, max)) => {
                 Err(Failure::Usage(format!("{key} is {value}: must be from {min} to {max}")))
@@ -297,6 +374,10 @@ fn overlay(table: &mut Table, environment: impl Iterator<Item = (String, String)
         let value = match default {
             Value::Integer(_) => text.parse().ok().map(Value::Integer),
             Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+            Value::Array(_) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Some(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+            }
             _ => Some(Value::String(text.clone())),
         };
         let value =
@@ -328,12 +409,17 @@ mod tests {
         let config = load(text, &[("HAZWATCH__GATEWAY__IDLE_TIMEOUT_S", "90"), ("PATH", "/bin")]).expect("good");
         assert_eq!(config.gateway.idle_timeout_s, 90);
         assert_eq!(config.server.listen.port(), 6808);
+        let config = load("", &[("HAZWATCH__SERVER__PROXIES", "10.0.0.1, 10.1.0.0/16")]).expect("good");
+        assert_eq!(config.server.proxies, ["10.0.0.1", "10.1.0.0/16"]);
     }
 
     #[test]
     fn mistakes_are_named() {
         type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
-        let cases: [Case; 6] = [
+        let cases: [Case; 9] = [
+            ("[server]\nproxies = [\"10.0.0.0/40\"]\n", &[], "server.proxies"),
+            ("[journal]\nlow_mib = 5\nstop_mib = 6\n", &[], "journal.low_mib is 5"),
+            ("[retention]\nframes_days = 30\n", &[], "retention.frames_days is 30: must be from 184"),
             ("[gatway]\n", &[], "gatway"),
             ("[gateway]\nidle_timeout = 60\n", &[], "idle_timeout"),
             ("[gateway]\nidle_timeout_s = \"x\"\n", &[], "idle_timeout_s"),

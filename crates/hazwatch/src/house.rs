@@ -3,23 +3,27 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ::journal::{Clock, DataLock, Disk, Journal, RealDisk, system_clock};
 use control::{Control, Dispatcher, Head};
 use evidence::Frames;
 use gateway::{AuthCodes, Gateway};
-use journal::{Clock, DataLock, Disk, Journal, RealDisk, system_clock};
 use model::{Change, ControlPort, Principal, RULE_REVISION, Registry};
 use parking_lot::Mutex;
 use store::{Bootstrap, Store};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
 
 use crate::admission::House as Admission;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::gauges::Gauges;
-use crate::ports::{ControlOf, DownlinkOf, HeadOf, ViewsOf};
+use crate::journal::{self, Opened};
+use crate::links;
+use crate::ports::{ControlOf, DoorOf, DownlinkOf, HeadOf, ViewsOf};
+use crate::truth::{SEAL_SECRET, Sealing, TruthOf};
 
 /// Where in the data folder the journal lies.
 pub(crate) const JOURNAL: &str = "journal";
@@ -39,9 +43,11 @@ pub(crate) struct House {
     /// Set when the administrator was made just now, with a generated password.
     pub generated_password: Option<String>,
     journal: Journal,
+    journal_ended: Arc<AtomicBool>,
     pipeline: pipeline::Handle,
     stop: watch::Sender<bool>,
     door: tokio::task::JoinHandle<gateway::Stopped>,
+    door_udp: Option<tokio::task::JoinHandle<()>>,
     window: tokio::task::JoinHandle<()>,
     helpers: Vec<tokio::task::JoinHandle<()>>,
     _lock: DataLock,
@@ -57,6 +63,7 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(what: impl Into<String>)
 struct Core {
     store: Store,
     journal: Journal,
+    journal_ended: Arc<AtomicBool>,
     pipeline: pipeline::Handle,
     clock: Arc<dyn Clock>,
     head: Arc<dyn Head>,
@@ -67,25 +74,32 @@ struct Core {
 /// Starts a server; returns when it is bound and its views have caught up with its journal.
 pub(crate) async fn start(config: &Config) -> Result<House, Failure> {
     let lock = DataLock::acquire(&config.server.data).map_err(failed("cannot start"))?;
-    let (door, window) = bind(config).await?;
-    let (jt808, http) = (address(&door)?, address(&window)?);
+    let Doors { tcp, udp, window } = bind(config).await?;
+    let (jt808, http) = (address(&tcp)?, address(&window)?);
     let metrics = prometheus::Registry::new();
     let core = start_core(config, &metrics).await?;
-    let gateway = make_gateway(config, &core, &metrics).await?;
+    let codes = AuthCodes::new(secret(&core.store, CODES_SECRET).await?);
+    let gateway = make_gateway(config, &core, codes.clone(), &metrics)?;
+    let sealing = sealing(config, &core).await?;
     let views = core.pipeline.views.clone();
 
     let downlink = Arc::new(DownlinkOf(gateway.clone()));
     let dispatcher = Dispatcher::new(core.control.clone(), core.head.clone(), core.store.clone(), downlink);
     let gauges = Gauges::register(&metrics).map_err(failed("cannot count"))?;
+    let deps = window_deps(config, &core, &gateway, codes, &sealing, &metrics);
     let helpers = vec![
         tokio::spawn(dispatcher.run(views.watch_work(), gateway.authenticated())),
         tokio::spawn(gauges.run(core.journal.clone(), views)),
+        tokio::spawn(links::record(gateway.links(), core.control.clone())),
+        sealing.start(&metrics)?,
     ];
     let (stop, stopping) = watch::channel(false);
-    let router = api::router(window_deps(config, &core, &gateway, &metrics), config.api.requests());
+    let router = api::router(deps, config.api.requests());
     let window = tokio::spawn(api::serve(window, router, config.api.connections(), stopped(stopping.clone())));
+    let (running, stopping_tcp) = (gateway.clone(), stopping.clone());
+    let door = tokio::spawn(async move { running.run(tcp, stopped(stopping_tcp)).await });
     let running = gateway.clone();
-    let door = tokio::spawn(async move { running.run(door, stopped(stopping)).await });
+    let door_udp = udp.map(|socket| tokio::spawn(async move { running.run_udp(socket, stopped(stopping)).await }));
     Ok(House {
         jt808,
         http,
@@ -95,9 +109,11 @@ pub(crate) async fn start(config: &Config) -> Result<House, Failure> {
         metrics,
         generated_password: core.generated_password,
         journal: core.journal,
+        journal_ended: core.journal_ended,
         pipeline: core.pipeline,
         stop,
         door,
+        door_udp,
         window,
         helpers,
         _lock: lock,
@@ -110,7 +126,7 @@ async fn start_core(config: &Config, metrics: &prometheus::Registry) -> Result<C
     let clock = system_clock();
     let store = Store::open(data, config.pipeline.lanes).await.map_err(failed("cannot open the views"))?;
     let generated_password = ensure_admin(&store, &*clock).await?;
-    let (journal, feed, recovered) = open_journal(config, data, metrics)?;
+    let Opened { journal, feed, recovered, ended } = journal::open(&config.journal, &data.join(JOURNAL), metrics)?;
     let folder = data.join(JOURNAL);
     let counters = pipeline::Metrics::register(metrics).map_err(failed("cannot count"))?;
     let options = pipeline::Options {
@@ -128,30 +144,59 @@ async fn start_core(config: &Config, metrics: &prometheus::Registry) -> Result<C
         return Err(cause.map_or_else(|| Failure::plain("the views stopped"), failed("cannot recover the views")));
     }
     let head: Arc<dyn Head> = Arc::new(HeadOf { views, watermark: journal.watermark(), clock: clock.clone() });
-    let at_end = registry_at_end(&RealDisk, &folder)?;
-    let control = Arc::new(Control::new(journal.clone(), head.clone(), at_end));
+    let at_end = Arc::new(move || registry_at_end(&RealDisk, &folder));
+    let control = Control::new(journal.clone(), head.clone(), at_end).map_err(Failure::plain)?;
+    let control = Arc::new(control);
     raise_rule_revision(&control).await?;
-    Ok(Core { store, journal, pipeline, clock, head, control, generated_password })
+    Ok(Core { store, journal, journal_ended: ended, pipeline, clock, head, control, generated_password })
 }
 
-async fn make_gateway(config: &Config, core: &Core, metrics: &prometheus::Registry) -> Result<Gateway, Failure> {
-    let secret = core.store.users().secret(CODES_SECRET, 32).await.map_err(failed("cannot read app.db"))?;
-    let secret =
-        secret.try_into().map_err(|_| Failure::plain("the secret of the codes in app.db has a wrong length"))?;
+/// A secret of the server, made at the first start.
+async fn secret(store: &Store, name: &str) -> Result<[u8; 32], Failure> {
+    let secret = store.users().secret(name, 32).await.map_err(failed("cannot read app.db"))?;
+    secret.try_into().map_err(|_| Failure::plain(format!("the secret {name} in app.db has a wrong length")))
+}
+
+fn make_gateway(
+    config: &Config,
+    core: &Core,
+    codes: AuthCodes,
+    metrics: &prometheus::Registry,
+) -> Result<Gateway, Failure> {
     let admission = Admission { mode: config.server.admission, control: core.control.clone(), head: core.head.clone() };
     let counters = gateway::Metrics::new(metrics).map_err(failed("cannot count"))?;
     Ok(Gateway::new(
         core.journal.clone(),
         Arc::new(admission),
-        AuthCodes::new(secret),
-        config.gateway.limits(),
+        codes,
+        config.gateway.limits(config.server.proxies()?),
         counters,
         core.clock.clone(),
     ))
 }
 
-fn window_deps(config: &Config, core: &Core, gateway: &Gateway, metrics: &prometheus::Registry) -> api::Deps {
+async fn sealing(config: &Config, core: &Core) -> Result<Sealing, Failure> {
+    Ok(Sealing {
+        folder: config.server.data.join(JOURNAL),
+        secret: secret(&core.store, SEAL_SECRET).await?,
+        algorithm: journal::algorithm(&config.journal),
+        watermark: core.journal.watermark(),
+        clock: core.clock.clone(),
+        every: Duration::from_secs(config.journal.seal_s),
+        heads_url: config.journal.heads_url.clone(),
+    })
+}
+
+fn window_deps(
+    config: &Config,
+    core: &Core,
+    gateway: &Gateway,
+    codes: AuthCodes,
+    sealing: &Sealing,
+    metrics: &prometheus::Registry,
+) -> api::Deps {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let folder = config.server.data.join(JOURNAL);
     let clock = core.clock.clone();
     api::Deps {
         store: core.store.clone(),
@@ -163,7 +208,9 @@ fn window_deps(config: &Config, core: &Core, gateway: &Gateway, metrics: &promet
             gateway: gateway.clone(),
             moved: Mutex::new((0, Instant::now())),
         }),
-        frames: Arc::new(Frames::new(disk, config.server.data.join(JOURNAL))),
+        frames: Arc::new(Frames::new(disk, folder.clone())),
+        truth: Arc::new(TruthOf { folder, key: sealing.key() }),
+        door: Arc::new(DoorOf { gateway: gateway.clone(), codes }),
         metrics: metrics.clone(),
         clock: Arc::new(move || clock.now()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -176,6 +223,9 @@ impl House {
     pub(crate) async fn shut_down(self) -> Result<(), Failure> {
         self.stop.send_replace(true);
         let _ = self.door.await;
+        if let Some(door) = self.door_udp {
+            let _ = door.await;
+        }
         let _ = self.window.await;
         self.helpers.iter().for_each(tokio::task::JoinHandle::abort);
         let journal = self.journal.clone();
@@ -188,9 +238,10 @@ impl House {
         tokio::time::timeout(FINISH_MAX, finish).await.map_err(too_late)?
     }
 
-    /// Resolves when the journal can take no more: the process should end, so that somebody looks at the disk.
-    pub(crate) fn journal_failure(&self) -> Option<String> {
-        self.journal.failure().map(|error| error.to_string())
+    /// Why the journal takes nothing more until the next start, if so: the process should end.
+    pub(crate) fn journal_end(&self) -> Option<String> {
+        let reason = || self.journal.failure().map_or_else(String::new, |error| error.to_string());
+        self.journal_ended.load(Ordering::Acquire).then(reason)
     }
 }
 
@@ -198,13 +249,35 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn bind(config: &Config) -> Result<(TcpListener, TcpListener), Failure> {
-    let door = gateway::listen(config.server.listen)
-        .map_err(failed(format!("cannot listen for terminals on {}", config.server.listen)))?;
+/// What was bound.
+struct Doors {
+    tcp: TcpListener,
+    udp: Option<UdpSocket>,
+    window: TcpListener,
+}
+
+/// How often another free port is tried, when the one that TCP got is taken for UDP.
+const PORTS_TRIED: usize = 20;
+
+async fn bind(config: &Config) -> Result<Doors, Failure> {
+    let listen = config.server.listen;
+    let cannot = || failed(format!("cannot listen for terminals on {listen}"));
+    let mut tries = 0;
+    let (tcp, udp) = loop {
+        let tcp = gateway::listen(listen).map_err(cannot())?;
+        if !config.server.udp {
+            break (tcp, None);
+        }
+        match gateway::listen_udp(address(&tcp)?) {
+            Ok(udp) => break (tcp, Some(udp)),
+            Err(_) if listen.port() == 0 && tries < PORTS_TRIED => tries += 1,
+            Err(error) => return Err(failed(format!("cannot listen for terminals on {listen} (UDP)"))(error)),
+        }
+    };
     let window = TcpListener::bind(config.server.http)
         .await
         .map_err(failed(format!("cannot listen for HTTP on {}", config.server.http)))?;
-    Ok((door, window))
+    Ok(Doors { tcp, udp, window })
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
@@ -220,57 +293,11 @@ async fn ensure_admin(store: &Store, clock: &dyn Clock) -> Result<Option<String>
     }
 }
 
-type OpenJournal = (Journal, std::sync::mpsc::Receiver<journal::Batch>, journal::Recovered);
-
-fn open_journal(config: &Config, data: &Path, metrics: &prometheus::Registry) -> Result<OpenJournal, Failure> {
-    let took = histogram(
-        metrics,
-        "hazwatch_commit_seconds",
-        "From taking a batch to its being durable",
-        &[0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0],
-    )?;
-    let size = histogram(
-        metrics,
-        "hazwatch_commit_records",
-        "Records in a commit",
-        &[1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0, 30000.0],
-    )?;
-    let bytes = prometheus::IntCounter::new("hazwatch_journal_bytes_total", "Bytes written to the journal")
-        .map_err(failed("cannot count"))?;
-    metrics.register(Box::new(bytes.clone())).map_err(failed("cannot count"))?;
-    let options = journal::Options {
-        queue_bytes_max: config.journal.queue_bytes_max,
-        batch_bytes_max: config.journal.batch_bytes_max,
-        tick: Duration::from_secs(config.journal.tick_s),
-        on_commit: Some(Box::new(move |stats| {
-            took.observe(stats.took.as_secs_f64());
-            size.observe(stats.records as f64);
-            bytes.inc_by(stats.bytes as u64);
-        })),
-        ..journal::Options::new(data.join(JOURNAL))
-    };
-    let opened = Journal::open(options).map_err(failed("cannot open the journal (hazwatch verify tells more)"))?;
-    if opened.2.cut_bytes > 0 {
-        tracing::warn!(bytes = opened.2.cut_bytes, "cut the torn tail of the journal: it was never acknowledged");
-    }
-    Ok(opened)
-}
-
-fn histogram(
-    metrics: &prometheus::Registry,
-    name: &str,
-    help: &str,
-    buckets: &[f64],
-) -> Result<prometheus::Histogram, Failure> {
-    let options = prometheus::HistogramOpts::new(name, help).buckets(buckets.to_vec());
-    let histogram = prometheus::Histogram::with_opts(options).map_err(failed("cannot count"))?;
-    metrics.register(Box::new(histogram.clone())).map_err(failed("cannot count"))?;
-    Ok(histogram)
-}
-
-fn registry_at_end(disk: &dyn Disk, folder: &Path) -> Result<Registry, Failure> {
+fn registry_at_end(disk: &dyn Disk, folder: &Path) -> Result<Registry, String> {
     let mut registry = Registry::default();
-    for record in journal::read_control(disk, folder).map_err(failed("cannot read the control chain"))? {
+    let records =
+        ::journal::read_control(disk, folder).map_err(|error| format!("cannot read the control chain: {error}"))?;
+    for record in records {
         registry.apply(&record);
     }
     Ok(registry)

@@ -9,8 +9,11 @@ mod display;
 mod error;
 mod gauges;
 mod house;
+mod journal;
+mod links;
 mod log;
 mod ports;
+mod truth;
 
 use std::process::ExitCode;
 

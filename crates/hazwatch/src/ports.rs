@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::{Control, Downlink, Head, NotSent};
-use gateway::{Gateway, SendError};
+use gateway::{AuthCodes, Gateway, SendError};
 use journal::{Clock, Journal, Watermark};
 use jt808::{Empty, Message, TextMessage};
 use model::{
-    BoxFuture, Change, CommandBody, CommandId, ControlError, ControlPort, LivePosition, Principal, Receipt, Registry,
-    TerminalId, Timestamp, ViewsBehind, ViewsPort,
+    BoxFuture, Change, CommandBody, CommandId, ControlError, ControlPort, DoorPort, ForwarderId, Link, LivePosition,
+    Principal, Receipt, Registry, TerminalId, Timestamp, ViewsBehind, ViewsPort,
 };
 use parking_lot::Mutex;
 use pipeline::Views;
@@ -47,7 +47,7 @@ impl Head for HeadOf {
     }
 }
 
-/// Control, for the API: a terminal that was revoked is also shown the door.
+/// Control, for the API: a terminal that was revoked is also shown the door, and so is who may no longer come in.
 pub(crate) struct ControlOf {
     pub control: Arc<Control>,
     pub gateway: Gateway,
@@ -56,9 +56,13 @@ pub(crate) struct ControlOf {
 impl ControlPort for ControlOf {
     fn submit<'a>(&'a self, who: &'a Principal, changes: Vec<Change>) -> BoxFuture<'a, Result<Receipt, ControlError>> {
         let revoked: Vec<_> = changes.iter().filter_map(revoked).collect();
+        let door = changes.iter().any(is_of_the_door);
         Box::pin(async move {
             let receipt = self.control.submit(who, changes).await?;
             revoked.into_iter().for_each(|terminal| self.gateway.revoke(terminal));
+            if door {
+                self.gateway.recheck();
+            }
             Ok(receipt)
         })
     }
@@ -70,6 +74,37 @@ impl ControlPort for ControlOf {
 
 const fn revoked(change: &Change) -> Option<TerminalId> {
     if let Change::Revoke { terminal } = change { Some(*terminal) } else { None }
+}
+
+/// Whether connections that are open may have to close because of it.
+const fn is_of_the_door(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::ForwarderPut(_) | Change::ForwarderDelete { .. } | Change::DenyPut { .. } | Change::DenyDelete { .. }
+    )
+}
+
+/// The door, for the API.
+pub(crate) struct DoorOf {
+    pub gateway: Gateway,
+    pub codes: AuthCodes,
+}
+
+impl DoorPort for DoorOf {
+    fn forwarder_code(&self, id: ForwarderId, epoch: u32) -> String {
+        self.codes.forwarder_code(id, epoch)
+    }
+
+    fn links(&self) -> Vec<Link> {
+        let links = self.gateway.open_links().into_iter();
+        let view = |link: gateway::OpenLink| Link {
+            forwarder: link.forwarder,
+            peer: link.peer.to_string(),
+            since: link.since,
+            terminals: link.terminals,
+        };
+        links.map(view).collect()
+    }
 }
 
 /// Views that have not moved for this long, though there is something to do, are stuck.

@@ -24,10 +24,10 @@ pub(super) async fn run(options: Serve) -> Result<ExitCode, Failure> {
     announce(&house, options.ready_file.as_deref())?;
     wait_for_end(&house).await?;
     tracing::info!("stopping");
-    let failure = house.journal_failure();
+    let end = house.journal_end();
     house.shut_down().await?;
-    match failure {
-        Some(reason) => Err(Failure::plain(format!("the journal failed, so nothing was answered any more: {reason}"))),
+    match end {
+        Some(reason) => Err(Failure::plain(format!("the journal ended, so nothing was answered any more: {reason}"))),
         None => Ok(ExitCode::SUCCESS),
     }
 }
@@ -68,20 +68,23 @@ pub(super) fn announce(house: &House, ready_file: Option<&Path>) -> Result<(), F
         .map_err(|error| Failure::because(format!("cannot write {}", path.display()), error))
 }
 
-/// Ctrl-C, SIGTERM, or a journal that failed (after the grace in which connections are closed).
+/// How long the process goes on without a journal, so that connections are closed and `/readyz` says why, seconds.
+const END_GRACE_S: u32 = 60;
+
+/// Ctrl-C, SIGTERM, or a journal that has ended. One that failed tries again by itself.
 async fn wait_for_end(house: &House) -> Result<(), Failure> {
     let cannot = |error| Failure::because("cannot wait for signals", error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut look = tokio::time::interval(std::time::Duration::from_secs(1));
-    let mut failed_for = 0;
+    let mut ended_for_s = 0;
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
             _ = look.tick() => {
-                failed_for = if house.journal_failure().is_some() { failed_for + 1 } else { 0 };
-                if failed_for > 60 {
+                ended_for_s = if house.journal_end().is_some() { ended_for_s + 1 } else { 0 };
+                if ended_for_s > END_GRACE_S {
                     return Ok(());
                 }
             }
