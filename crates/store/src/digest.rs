@@ -40,9 +40,11 @@ pub(crate) async fn compute(hot: &Hot, db: &Db) -> Result<Digest, StoreError> {
     for (vehicle, fixes) in hot_fixes {
         buckets.entry(segment::bucket(vehicle)).or_default().insert(vehicle, fixes);
     }
+    for bucket in snapshot.buckets().await? {
+        buckets.entry(bucket).or_default();
+    }
     // A bucket at a time: its rows hold the fixes of all its vehicles.
-    for bucket in 0..segment::BUCKETS {
-        let mut vehicles = buckets.remove(&bucket).unwrap_or_default();
+    for (bucket, mut vehicles) in buckets {
         for (vehicle, fixes) in snapshot.bucket(bucket).await? {
             vehicles.entry(vehicle).or_default().extend(fixes);
         }

@@ -76,7 +76,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Something in the views is damaged: says what helps.
     pub(crate) fn corrupt(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
-        Self::Corrupt { what: what.into(), why: why.to_string() }
+        const REMEDY: &str = "stop the server and delete views.db: it is rebuilt from the journal";
+        Self::Corrupt { what: what.into(), why: format!("{why}; {REMEDY}") }
+    }
+
+    /// Something in the users' database is damaged, which nothing can rebuild.
+    pub(crate) fn corrupt_users(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what: what.into(), why: format!("{why}; restore app.db from a backup") }
     }
 }

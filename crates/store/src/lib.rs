@@ -12,20 +12,24 @@ pub mod chunk;
 mod compact;
 mod digest;
 mod error;
+mod forget;
 mod hot;
 mod pack;
 mod rows;
 mod sabotage;
 mod segment;
+mod snapshot;
 mod sqlite;
 mod store;
 mod track;
 mod users;
 
 pub use error::{Cause, StoreError};
+pub use forget::Forgotten;
 pub use rows::{
     CaseState, ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, LastPosition,
     Page, Recovered, Settlement, Source, Stats, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState, Writes,
 };
+pub use snapshot::{Copied, copy_users, snapshot};
 pub use store::{Options, Store};
 pub use users::{Bootstrap, PasswordCost, SESSION_US, Session, UserRow, Users};

@@ -1,22 +1,23 @@
 //! The handle: hot memory in front of the views database, and the users beside it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use model::{CarrierId, CommandId, Digest, EffectId, FactId, Fix, Scope, TerminalId, Timestamp, VehicleId};
+use model::{Base, CarrierId, CommandId, Digest, EffectId, FactId, Fix, Hold, Scope, TerminalId, Timestamp, VehicleId};
 
 use tokio::sync::Mutex;
 
 use crate::compact::Compactor;
 use crate::hot::{Hot, later};
-use crate::sqlite::{Db, checkpoint, facts, last, live, views};
+use crate::sqlite::{self, Db, checkpoint, facts, last, live, views};
 use crate::track::Gather;
 use crate::users::{PasswordCost, Users};
 use crate::{
-    ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, LastPosition, Page,
-    Recovered, Settlement, Stats, StoreError, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState, Writes,
-    compact, digest, pack,
+    ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, Forgotten, LastPosition,
+    Page, Recovered, Settlement, Stats, StoreError, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState,
+    Writes, compact, digest, forget, pack, snapshot,
 };
 
 /// How a store is set up.
@@ -50,6 +51,9 @@ impl Default for Options {
     }
 }
 
+/// After so many rows of strangers their table is cut to its size.
+const STRANGERS_BETWEEN: usize = 1000;
+
 /// The memory. Clones share everything.
 #[derive(Clone)]
 pub struct Store {
@@ -57,10 +61,13 @@ pub struct Store {
 }
 
 struct Inner {
+    dir: PathBuf,
     hot: Hot,
     db: Db,
     users: Users,
     compactor: Compactor,
+    /// Rows of strangers that were written since the table was cut to its size.
+    strangers: AtomicUsize,
     /// Checkpoints go one after the other.
     turn: Mutex<()>,
 }
@@ -94,7 +101,15 @@ impl Store {
         let users = Users::open(dir, options.password_cost).await?;
         let hot = Hot::new(options.lanes);
         let compactor = Compactor::start(db.clone(), options).await?;
-        let inner = Inner { hot, db, users, compactor, turn: Mutex::default() };
+        let inner = Inner {
+            dir: dir.to_owned(),
+            hot,
+            db,
+            users,
+            compactor,
+            strangers: AtomicUsize::new(0),
+            turn: Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -108,12 +123,22 @@ impl Store {
         self.inner.hot.cut(lane);
     }
 
-    /// Writes rows in one transaction; writing them again changes nothing.
+    /// Writes rows in one transaction; writing them again changes nothing. Of strangers the 100,000 that spoke last are
+    /// kept (and up to a thousand more).
     ///
     /// # Errors
     /// When the database fails: then nothing was written.
     pub async fn write(&self, writes: Writes) -> Result<(), StoreError> {
-        if writes.is_empty() { Ok(()) } else { views::write(&self.inner.db, &writes).await }
+        if writes.is_empty() {
+            return Ok(());
+        }
+        views::write(&self.inner.db, &writes).await?;
+        let before = self.inner.strangers.fetch_add(writes.strangers.len(), Ordering::Relaxed);
+        if before + writes.strangers.len() >= STRANGERS_BETWEEN {
+            self.inner.strangers.store(0, Ordering::Relaxed);
+            sqlite::forget::strangers(&self.inner.db).await?;
+        }
+        Ok(())
     }
 
     /// Commits all fixes that were cut, with the states and the position, in one transaction; then drops them from
@@ -340,6 +365,25 @@ impl Store {
     /// When the database fails or holds damaged fixes.
     pub async fn digest(&self) -> Result<Digest, StoreError> {
         digest::compute(&self.inner.hot, &self.inner.db).await
+    }
+
+    /// Forgets what lies before a day in China (`before` is the first that is kept, see [`Timestamp::china_day`]): chunks
+    /// whose fixes all are of earlier days and were received before it, unless a hold covers one of them; effects that
+    /// were settled and commands that are done with. Facts stay. In slices, at the lowest priority; what becomes free in
+    /// the file is used again, and given back when it is much.
+    ///
+    /// # Errors
+    /// When the database fails; what was forgotten until then stays so, and the next call goes on.
+    pub async fn forget_before(&self, before: i32, holds: &[Hold]) -> Result<Forgotten, StoreError> {
+        forget::run(&self.inner.compactor, before, holds).await
+    }
+
+    /// Copies the views as they are at the last commit to the new file `into`: [`crate::snapshot`].
+    ///
+    /// # Errors
+    /// As [`crate::snapshot`].
+    pub async fn snapshot(&self, into: &Path) -> Result<Base, StoreError> {
+        snapshot(&self.inner.dir, into).await
     }
 
     /// How much there is.

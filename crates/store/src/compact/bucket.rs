@@ -203,6 +203,7 @@ fn content(stay: &[(VehicleId, Found)]) -> Content {
 
 async fn move_slice(shared: &Shared, slice: Vec<Moving>, void_mark: i64, kind: Round) -> Result<(), StoreError> {
     let db = &shared.db;
+    let _moving = shared.chunks.read().await;
     let days: Vec<(VehicleId, i32)> = slice.iter().map(|m| (m.vehicle, m.day)).collect();
     let plan = Plan::new(slice, &chunks::heads(db, &days).await?);
     let bodies = chunks::bodies(db, &plan.gone).await?;

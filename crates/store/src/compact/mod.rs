@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, RwLock, RwLockWriteGuard, watch};
 
 use crate::sqlite::{Db, keep, segments};
 use crate::{Options, StoreError};
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     /// Buckets that somebody works on.
     busy: parking_lot::Mutex<BTreeSet<i64>>,
     released: Notify,
+    /// Held for reading while chunks are rewritten, for writing while old ones are deleted.
+    chunks: RwLock<()>,
     wake_calm: Notify,
     wake_keeper: Notify,
     /// The backlog has shrunk.
@@ -150,7 +152,7 @@ impl Shared {
         let whole = segments::void_count(&self.db).await? > VOIDS_MAX;
         let aim = Aim { last, idle, whole, kind };
         let mut outcome = Ok(());
-        for bucket in segments::buckets(&self.db, last).await? {
+        for bucket in segments::buckets_up_to(&self.db, last).await? {
             // Under pressure the pressed way takes over; without, it leaves the rest to the calm one.
             let is_over = (kind == Round::Pressed) != self.is_pressed() && kind != Round::Asked;
             if is_over || self.is_stopped() {
@@ -255,6 +257,7 @@ impl Compactor {
             idle: AtomicI64::new(0),
             busy: parking_lot::Mutex::default(),
             released: Notify::new(),
+            chunks: RwLock::default(),
             wake_calm: Notify::new(),
             wake_keeper: Notify::new(),
             shrunk: Notify::new(),
@@ -287,8 +290,7 @@ impl Compactor {
     pub(crate) fn committed(&self, bytes: u64) {
         self.shared.backlog.fetch_add(bytes, Ordering::Relaxed);
         self.shared.committed.fetch_add(1, Ordering::Release);
-        self.shared.wake_calm.notify_one();
-        self.shared.wake_keeper.notify_one();
+        self.wake();
     }
 
     /// Bytes in segments.
@@ -313,6 +315,34 @@ impl Compactor {
         }
     }
 
+    pub(crate) fn db(&self) -> &Db {
+        &self.shared.db
+    }
+
+    /// No chunk is rewritten while the guard lives.
+    pub(crate) async fn exclude_moves(&self) -> RwLockWriteGuard<'_, ()> {
+        self.shared.chunks.write().await
+    }
+
+    /// Computes at the lowest priority.
+    pub(crate) async fn compute_calmly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.shared.compute(Round::Calm, work).await
+    }
+
+    /// Lets others at the database.
+    pub(crate) async fn pause(&self) {
+        self.shared.pause().await;
+    }
+
+    /// Looks whether there is anything to do.
+    pub(crate) fn wake(&self) {
+        self.shared.wake_calm.notify_one();
+        self.shared.wake_keeper.notify_one();
+    }
+
     /// Moves everything into chunks.
     pub(crate) async fn compact(&self) -> Result<(), StoreError> {
         self.shared.round(Round::Asked).await
@@ -327,8 +357,7 @@ impl Compactor {
 
     fn stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        self.shared.wake_calm.notify_one();
-        self.shared.wake_keeper.notify_one();
+        self.wake();
     }
 
     /// Ends the keeper after the transaction that it is at; the other ends with the last handle to the store.

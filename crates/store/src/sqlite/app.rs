@@ -6,7 +6,7 @@ use model::{Role, Timestamp};
 use sqlx::sqlite::{SqliteRow, SqliteSynchronous};
 
 use super::value::{Fields, signed};
-use super::{Db, Kind, migrate};
+use super::{APP, Db, Kind, migrate};
 use crate::{StoreError, UserRow};
 
 /// A user with the hash.
@@ -17,8 +17,9 @@ pub(crate) struct StoredUser {
 
 pub(crate) async fn open(dir: &Path) -> Result<Db, StoreError> {
     let synchronous = SqliteSynchronous::Full;
-    let kind = Kind { synchronous, readers: 2, migrations: migrate::APP, is_kept: false, bytes_max: None };
-    Db::open(dir.join("app.db"), kind).await
+    let (migrations, checked) = (migrate::APP, &[][..]);
+    let kind = Kind { synchronous, readers: 2, migrations, checked, is_kept: false, bytes_max: None };
+    Db::open(dir.join(APP), kind).await
 }
 
 fn read_user(row: &SqliteRow) -> Result<UserRow, StoreError> {

@@ -80,19 +80,30 @@ async fn write_blobs(connection: &mut SqliteConnection, blobs: &[(String, Vec<u8
 pub(crate) async fn recovery(db: &Db) -> Result<Option<Recovered>, StoreError> {
     let failed = db.fail("read the checkpoint");
     let mut tx = db.readers.begin().await.map_err(&failed)?;
-    let row = sqlx::query("SELECT shard, seq, control_seq FROM checkpoint").fetch_optional(&mut *tx).await;
-    let Some(row) = row.map_err(&failed)? else { return Ok(None) };
-    let f = Fields::of(&row, "checkpoint");
-    let rows = sqlx::query("SELECT name, body FROM checkpoint_blob ORDER BY name").fetch_all(&mut *tx).await;
+    read(&mut tx).await.map_err(&failed)?
+}
+
+/// Reads the checkpoint.
+pub(crate) async fn read(
+    connection: &mut SqliteConnection,
+) -> Result<Result<Option<Recovered>, StoreError>, sqlx::Error> {
+    let row = sqlx::query("SELECT shard, seq, control_seq FROM checkpoint").fetch_optional(&mut *connection).await?;
+    let Some(row) = row else { return Ok(Ok(None)) };
+    let rows = sqlx::query("SELECT name, body FROM checkpoint_blob ORDER BY name").fetch_all(connection).await?;
+    Ok(recovered(&row, &rows).map(Some))
+}
+
+fn recovered(row: &SqliteRow, blobs: &[SqliteRow]) -> Result<Recovered, StoreError> {
+    let f = Fields::of(row, "checkpoint");
     let blob = |row: &SqliteRow| {
         let f = Fields::of(row, "checkpoint_blob");
         Ok((f.get("name")?, f.get("body")?))
     };
-    Ok(Some(Recovered {
+    Ok(Recovered {
         position: Position { shard: f.int("shard")?, seq: f.bits("seq")? },
         control_seq: f.bits("control_seq")?,
-        blobs: rows.map_err(&failed)?.iter().map(blob).collect::<Result<_, StoreError>>()?,
-    }))
+        blobs: blobs.iter().map(blob).collect::<Result<_, StoreError>>()?,
+    })
 }
 
 pub(crate) async fn vehicle_states(db: &Db, vehicles: &[VehicleId]) -> Result<Vec<VehicleState>, StoreError> {

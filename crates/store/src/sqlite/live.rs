@@ -117,7 +117,7 @@ pub(crate) async fn write_strangers(
         query.push(
             " ON CONFLICT (terminal) DO UPDATE SET plate = excluded.plate, plate_colour = excluded.plate_colour, \
              maker = excluded.maker, model = excluded.model, device = excluded.device, peer = excluded.peer, \
-             first_seen = excluded.first_seen, last_seen = excluded.last_seen, frames = excluded.frames, \
+             first_seen = min(first_seen, excluded.first_seen), last_seen = excluded.last_seen, frames = excluded.frames, \
              seq = excluded.seq WHERE excluded.seq > stranger.seq",
         );
         query.build().persistent(false).execute(&mut *connection).await?;

@@ -3,7 +3,9 @@
 pub(crate) mod app;
 pub(crate) mod checkpoint;
 pub(crate) mod chunks;
+pub(crate) mod copy;
 pub(crate) mod facts;
+pub(crate) mod forget;
 pub(crate) mod keep;
 pub(crate) mod last;
 pub(crate) mod live;
@@ -23,6 +25,10 @@ use crate::StoreError;
 
 /// SQLite takes 32,766 values in a statement; more rows than this in one gain nothing.
 pub(crate) const ROWS_PER_STATEMENT: usize = 500;
+/// The file of what was computed from the journal.
+pub(crate) const VIEWS: &str = "views.db";
+/// The file of what no journal can give back.
+pub(crate) const APP: &str = "app.db";
 /// How long a connection waits for another process before the database counts as locked.
 pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// A log that a burst made longer is cut back to this, bytes.
@@ -50,6 +56,9 @@ pub(crate) struct Kind {
     pub(crate) migrations: &'static [migrate::Step],
     /// Whether somebody else copies the log back; otherwise each commit looks after it.
     pub(crate) is_kept: bool,
+    /// Tables that are checked when the file is opened: small ones that everything hangs on. Tracks have checksums, and
+    /// are checked when they are read.
+    pub(crate) checked: &'static [&'static str],
     /// The file may not grow beyond this, bytes.
     pub(crate) bytes_max: Option<u64>,
 }
@@ -73,6 +82,13 @@ impl Db {
         let making = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).page_size(PAGE_BYTES);
         let mut first = SqliteConnection::connect_with(&making).await.map_err(failed)?;
         migrate::run(&mut first, &path, kind.migrations).await?;
+        for table in kind.checked {
+            let statement = sqlx::AssertSqlSafe(format!("PRAGMA quick_check({table})"));
+            let verdict: String = sqlx::query_scalar(statement).fetch_one(&mut first).await.map_err(failed)?;
+            if verdict != "ok" {
+                return Err(StoreError::corrupt(format!("table {table} of {}", path.display()), verdict));
+            }
+        }
         if let Some(bytes) = kind.bytes_max {
             let page: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut first).await.map_err(failed)?;
             options = options.pragma("max_page_count", (bytes / page.max(1) as u64).max(1).to_string());
@@ -123,6 +139,7 @@ fn fail(path: &Path, doing: &'static str, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
     match code.map(|c| c & 0xff) {
         Some(BUSY | LOCKED) => StoreError::Locked { path: path.to_owned() },
+        Some(CORRUPT | NOTADB) if path.ends_with(APP) => StoreError::corrupt_users(path.display().to_string(), error),
         Some(CORRUPT | NOTADB) => StoreError::corrupt(path.display().to_string(), error),
         Some(FULL) => {
             StoreError::Io { path: path.to_owned(), source: std::io::Error::new(ErrorKind::StorageFull, error) }

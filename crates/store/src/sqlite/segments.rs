@@ -124,15 +124,21 @@ pub(crate) async fn backlog(db: &Db) -> Result<u64, StoreError> {
     Ok(bytes as u64)
 }
 
-/// The buckets that have rows in segments up to `last`.
-pub(crate) async fn buckets(db: &Db, last: i64) -> Result<Vec<i64>, StoreError> {
+/// The buckets that have rows with lower ids than `end`.
+pub(crate) async fn buckets(connection: &mut SqliteConnection, end: i64) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar("SELECT DISTINCT id / ?1 % ?2 AS bucket FROM segment_row WHERE id < ?3 ORDER BY bucket")
         .bind(ROWS_PER_BUCKET)
         .bind(BUCKETS)
-        .bind(row_id(last + 1, 0, 0))
-        .fetch_all(&db.readers)
+        .bind(end)
+        .fetch_all(connection)
         .await
-        .map_err(db.fail("read segments"))
+}
+
+/// The buckets that have rows in segments up to `last`.
+pub(crate) async fn buckets_up_to(db: &Db, last: i64) -> Result<Vec<i64>, StoreError> {
+    let failed = db.fail("read segments");
+    let mut reader = db.readers.acquire().await.map_err(&failed)?;
+    buckets(&mut reader, row_id(last + 1, 0, 0)).await.map_err(failed)
 }
 
 /// The rows of a bucket in segments up to `last`, oldest first.

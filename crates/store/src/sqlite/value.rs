@@ -25,7 +25,11 @@ impl<'r> Fields<'r> {
     }
 
     fn wrong(&self, column: &str, why: impl std::fmt::Display) -> StoreError {
-        StoreError::corrupt(format!("column {column} of a row of {}", self.table), why)
+        let what = format!("column {column} of a row of {}", self.table);
+        if matches!(self.table, "user" | "session" | "secret") {
+            return StoreError::corrupt_users(what, why);
+        }
+        StoreError::corrupt(what, why)
     }
 
     pub(crate) fn get<T>(&self, column: &'static str) -> Result<T, StoreError>

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{Row, SqliteConnection};
 
 use super::value::{Fields, signed};
-use super::{Db, Kind, chunks, facts, live, migrate, segments};
+use super::{Db, Kind, VIEWS, chunks, facts, live, migrate, segments};
 use crate::track::Gather;
 use crate::{FactRow, Options, Stats, StoreError, Writes};
 
@@ -19,10 +19,11 @@ pub(crate) async fn open(dir: &Path, options: &Options) -> Result<Db, StoreError
         synchronous: SqliteSynchronous::Normal,
         readers: options.readers,
         migrations: migrate::VIEWS,
+        checked: &["checkpoint", "checkpoint_blob", "segment", "vehicle_state", "last_position"],
         is_kept: true,
         bytes_max: options.database_bytes_max,
     };
-    Db::open(dir.join("views.db"), kind).await
+    Db::open(dir.join(VIEWS), kind).await
 }
 
 /// Settlements go before effects: an effect that is known to be settled never waits, not even for a moment.
@@ -85,6 +86,12 @@ impl<'a> Snapshot<'a> {
         let rows = sqlx::query("SELECT DISTINCT vehicle FROM chunk").fetch_all(self.connection()).await;
         let rows = rows.map_err(db.fail("read tracks"))?;
         rows.iter().map(|row| Fields::of(row, "chunk").vehicle()).collect()
+    }
+
+    /// The buckets that have rows in segments.
+    pub(crate) async fn buckets(&mut self) -> Result<Vec<i64>, StoreError> {
+        let db = self.db;
+        segments::buckets(self.connection(), i64::MAX).await.map_err(db.fail("read tracks"))
     }
 
     /// All fixes of one bucket in segments, by vehicle.
