@@ -65,5 +65,5 @@ pub use seal::{
     public_key,
 };
 pub use segment::{Broken, OpenError, SEGMENT_BYTES_MAX, Stream};
-pub use verify::{Report, VerifyError, verify};
+pub use verify::{Parting, Report, SealReport, VerifyError, compare, verify, verify_blobs, verify_with};
 pub use writer::{Journal, Recovered, Watermark};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use journal::sim::SimDisk;
 use journal::{
-    Algorithm, Clock, DailyHead, Journal, KeyTrust, Options, Proof, ProveError, PublicKey, Record, SealError, Sealer,
-    SealerOptions, Trust, check, daily_heads, prove, public_key, verify,
+    Algorithm, Clock, DailyHead, Journal, KeyTrust, Options, Parting, Proof, ProveError, PublicKey, Record, SealError,
+    Sealer, SealerOptions, Stream, Trust, check, compare, daily_heads, prove, public_key, verify, verify_with,
 };
 use model::{Change, ControlRecord, Position, RecordRef, TerminalId, Timestamp};
 
@@ -260,7 +260,7 @@ async fn a_journal_that_is_not_the_sealed_one_is_not_sealed() {
         assert!(matches!(refused.map(|_| ()), Err(SealError::Parted { .. })));
         journal.close();
     }
-    //V verify(&disk, &folder()).expect_err("the seals name what is missing");
+    verify(&disk, &folder()).expect_err("the seals name what is missing");
 }
 
 /// Whatever one changes in the file of a proof: it is refused, or it says no more than before.
@@ -309,4 +309,64 @@ async fn a_published_head_says_what_is_signed() {
     }
     let other: PublicKey = public_key(&NEW_KEY);
     assert!(!head.is_signed_by(&other));
+}
+
+/// Somebody with access to the disk writes the end anew, with hashes that fit: only the seals tell.
+#[tokio::test]
+async fn verify_sees_what_was_rewritten_and_where_copies_part() {
+    let disk = SimDisk::default();
+    let mut house = House::open(&disk, BEGIN_S * 1_000_000, Algorithm::Sha256, 0);
+    house.frames(3).await;
+    house.minute();
+    let copy = disk.power_cut(1000);
+    house.frames(6).await;
+    house.change().await;
+    house.minute();
+    let sealed_until = house.journal.watermark().committed();
+    house.close();
+    let report = verify(&disk, &folder()).expect("sound");
+    assert_eq!((report.seals.seals, report.seals.unchecked, report.seals.sealed_frames), (2, 2, sealed_until));
+    assert!(!report.is_anchored());
+    let trusting = verify_with(&disk, &folder(), &trust(&[KEY])).expect("sound");
+    assert!(trusting.is_anchored() && trusting.seals.trusted == 2);
+    // The copy goes its own way.
+    let rewritten = House::open(&copy, (BEGIN_S + 100) * 1_000_000, Algorithm::Sha256, 0);
+    rewritten.frames(8).await;
+    rewritten.journal.close();
+    verify(&copy, &folder()).expect("consistent in itself");
+    let parting = compare((&disk, &folder()), (&copy, &folder()), Stream::Frames).expect("readable");
+    let Parting::Parted { common: Some(common), first } = parting else { panic!("{parting:?}") };
+    assert!(common + 1 == first && common <= sealed_until, "{parting:?}");
+    assert_eq!(
+        compare((&disk, &folder()), (&disk, &folder()), Stream::Control).expect("readable"),
+        Parting::Same { one: 1, other: 1 }
+    );
+    // With the seals of the original beside it, it is seen.
+    let seals = seal_file(&disk);
+    copy.set_content(&seals, disk.content(&seals));
+    let said = verify(&copy, &folder()).expect_err("rewritten").to_string();
+    assert!(said.contains("seal 2 vouches"), "{said}");
+    // A seal that was changed, and one that is missing.
+    for offset in [40, 150, disk.content(&seals).len() - 10] {
+        disk.flip(&seals, offset, 1);
+        if let Ok(report) = verify_with(&disk, &folder(), &trust(&[KEY])) {
+            assert_eq!(report.seals.seals, 1, "only the last seal can be torn: {offset}");
+        }
+        disk.flip(&seals, offset, 1);
+    }
+    verify_with(&disk, &folder(), &trust(&[NEW_KEY])).expect("another key says nothing of these seals");
+}
+
+#[tokio::test]
+async fn verify_holds_daily_heads_against_what_was_published() {
+    let disk = two_days(Algorithm::Sha256, Algorithm::Sha256).await;
+    let published = daily_heads(&disk, &folder()).expect("readable");
+    let trust = Trust { keys: Vec::new(), days: published.clone() };
+    let report = verify_with(&disk, &folder(), &trust).expect("sound");
+    assert_eq!((report.seals.days, report.seals.published), (1, 1));
+    assert!(report.is_anchored() && report.seals.own > 0 && report.seals.gaps == 1);
+    // Another journal of the same day is not the published one.
+    let other = two_days(Algorithm::Sha256, Algorithm::Sha256).await;
+    let said = verify_with(&other, &folder(), &trust).expect_err("another").to_string();
+    assert!(said.contains("not the one that was published"), "{said}");
 }

@@ -134,7 +134,9 @@ async fn packed_frames_cost_at_most_25_bytes_and_keep_their_hashes() {
         let started = std::time::Instant::now();
         assert_eq!(read_all(&disk), before);
         let read = started.elapsed();
-        assert_eq!(verify(&disk, &folder()).expect("sound"), head);
+        let after = verify(&disk, &folder()).expect("sound");
+        assert_eq!(after.packed_segments, packed.len() as u64);
+        assert_eq!(journal::Report { packed_segments: 0, ..after }, head);
         let each = |bytes: u64| bytes as f64 / records as f64;
         eprintln!(
             "{} records in {} envelopes; on the wire {:.1} bytes a frame, plain {:.1}, packed {:.2}; packed in {took:?}, read in {read:?}",
