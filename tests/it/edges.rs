@@ -110,12 +110,14 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_stops_the_answers_and_room_brings_them_back_without_a_restart() {
     let folder = tempfile::tempdir().expect("folder");
-    let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), 192) else {
+    let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), 160) else {
         eprintln!("skipped: this machine lets nobody mount a file system");
         return;
     };
     let data = disk.0.join("data");
-    let server = Server::start(&data, &Setup::default());
+    let bounds = [("HAZWATCH__JOURNAL__LOW_MIB", "64"), ("HAZWATCH__JOURNAL__STOP_MIB", "32")];
+    let environment = bounds.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let server = Server::start(&data, &Setup { environment, ..Setup::default() });
     let mut truck = Truck::new("013912345678", "云D12345", Edition::V2013);
     truck.connect(&server.jt808).expect("connects");
     assert_eq!(truck.report(&[sent(0)]).expect("answered"), 0);
