@@ -134,8 +134,8 @@ impl Step {
 fn is_plainly_plausible(a: &Seen, b: &Seen, gap_us: i64) -> bool {
     let degrees_e6 = u64::from(a.lon_e6.abs_diff(b.lon_e6)) + u64::from(a.lat_e6.abs_diff(b.lat_e6));
     let at_most_m = degrees_e6 as f64 * (DEGREE_MAX_M / 1e6);
-    !is_doubtful(at_most_m, gap_us)
-        && !(at_most_m > limits::JUMP_M && faster(at_most_m, gap_us, limits::JUMP_SPEED_KMH))
+    let jumps = at_most_m > limits::JUMP_M && faster(at_most_m, gap_us, limits::JUMP_SPEED_KMH);
+    !jumps && !is_doubtful(at_most_m, gap_us)
 }
 
 /// Metres that a degree has nowhere on Earth: the longest is 111,694 m, along a meridian at the poles.
