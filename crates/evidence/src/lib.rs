@@ -1,15 +1,19 @@
-//! The case file, in its first form: the frames of a terminal as the journal holds them, each with its decoding.
-//! Proofs, reports and the offline verifier come with the seals.
+//! The case file: the frames of a terminal as the journal holds them, each with its decoding, and proofs of single
+//! frames that somebody else can examine offline.
+
+mod proof;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use journal::{Batch, Disk, Kind, Record, scan_backwards};
+use journal::{Batch, Disk, Kind, Record, Sought, look_back};
 use jt808::decode_json;
+pub use proof::{EvidenceError, ExamineError, Examined, Which, examine, find_record, prove_record};
+
 use model::{BoxFuture, FrameEntry, FramePage, FrameQuery, FramesError, FramesPort};
 
-/// How many envelopes, and how many records in them, one request may look through; beyond it the page ends early, with
-/// the place to go on from.
+/// How many envelopes, and how many records in them, one request may look through (what an index passes over does not
+/// count); beyond it the page ends early, with the place to go on from.
 const ENVELOPES_MAX: usize = 50_000;
 const RECORDS_MAX: usize = 1_000_000;
 
@@ -43,7 +47,8 @@ fn page(disk: &dyn Disk, journal: &std::path::Path, query: FrameQuery) -> Result
     let (mut envelopes, mut records) = (0, 0);
     // The envelope that the last page ended in is read again for its earlier records.
     let before = query.before.map(|(seq, _)| seq.saturating_add(1));
-    let outcome = scan_backwards(disk, journal, before, |batch| {
+    let sought = Sought { before, from: query.from, to: query.to, terminal: Some(query.terminal) };
+    let outcome = look_back(disk, journal, &sought, |batch| {
         if envelopes >= ENVELOPES_MAX || records >= RECORDS_MAX {
             page.next = Some((batch.position.seq + 1, 0));
             return false;
