@@ -115,7 +115,7 @@ pub trait Disk: Send + Sync {
     }
 }
 
-/// The real one.
+/// The real one. Short writes and interrupted calls (EINTR) are gone on with here; callers see whole calls or errors.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 

@@ -13,7 +13,9 @@ use crate::record::Record;
 /// What is handed in at once stays in one envelope, and an envelope has a bound ([`crate::envelope::BODY_MAX`]).
 pub const SUBMISSION_BYTES_MAX: usize = 32 << 20;
 /// Bytes that a record needs beside its raw bytes, for the bound on the queue.
-const RECORD_OVERHEAD: usize = 128;
+const RECORD_OVERHEAD: usize = size_of::<Record>();
+/// Bytes that a submission needs beside its records: itself, its landing, and what the allocator adds.
+const SUBMISSION_OVERHEAD: usize = size_of::<Submission>() + 64;
 
 /// Why something is not in the journal, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,7 +117,8 @@ impl Submission {
         if bytes > SUBMISSION_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes });
         }
-        Ok(Self { records, control, weight: bytes.max(1), landing: Some(landing), refused: None })
+        let weight = bytes + SUBMISSION_OVERHEAD;
+        Ok(Self { records, control, weight, landing: Some(landing), refused: None })
     }
 
     /// Takes it back: its landing will not be told.

@@ -69,13 +69,14 @@ impl Committer {
     }
 
     fn attempt(&mut self) -> Result<(), State> {
-        let attempts = match self.trouble.as_ref().map(|trouble| &trouble.state) {
-            Some(State::Failed { attempts, .. }) => attempts + 1,
-            _ => 1,
+        let stop_bytes = self.options.stop_bytes;
+        let (attempts, needed) = match self.trouble.as_ref().map(|trouble| &trouble.state) {
+            Some(State::Failed { attempts, .. }) => (attempts + 1, stop_bytes),
+            _ => (1, stop_bytes.saturating_add(stop_bytes / 4)),
         };
         let failed = |error: String| State::Failed { error, attempts };
         if let Some(free_bytes) = self.space.free(&self.options)
-            && free_bytes < self.options.stop_bytes.saturating_add(self.options.stop_bytes / 4)
+            && free_bytes < needed
         {
             return Err(State::SpaceOut { free_bytes });
         }

@@ -42,10 +42,20 @@ async fn days(count: u32) -> SimDisk {
 #[tokio::test]
 async fn a_tail_torn_at_any_byte_is_cut() {
     let whole = days(2).await;
-    let path = segments(&whole, "frames").pop().expect("segment");
+    torn_at_any_byte(&whole).await;
+    // The torn envelope is the only one of its segment.
+    let house = House::open(&whole);
+    house.clock.advance_s(5 * 86_400);
+    house.append(50..51).await;
+    let (_, disk) = house.close();
+    torn_at_any_byte(&disk).await;
+}
+
+async fn torn_at_any_byte(whole: &SimDisk) {
+    let path = segments(whole, "frames").pop().expect("segment");
     let content = whole.content(&path);
     let last = *offsets(&content).last().expect("envelope");
-    let before = read_all(&whole);
+    let before = read_all(whole);
     for length in last..content.len() {
         // A file is never longer than what was written, but where a write was cut short there may be zeros.
         for zeros in [0, 1, content.len() - length] {
@@ -54,7 +64,11 @@ async fn a_tail_torn_at_any_byte_is_cut() {
             if length == last && zeros == 0 {
                 assert_eq!(verify(&disk, &folder()).expect("sound").torn_bytes, 0);
             } else {
-                assert!(verify(&disk, &folder()).expect("sound").torn_bytes > 0, "{length}");
+                let report = verify(&disk, &folder()).map_err(|e| format!("{length}, {zeros}: {e}")).expect("sound");
+                assert!(report.torn_bytes > 0, "{length}, {zeros}");
+            }
+            if zeros > 0 && length % 4 > 0 {
+                continue;
             }
             let house = House::open(&disk);
             house.append(90..91).await;

@@ -292,7 +292,7 @@ async fn futures_pending<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
 #[tokio::test]
 async fn nothing_is_too_large_for_an_empty_queue() {
     let house = House::open_with(&SimDisk::default(), |options| options.queue_bytes_max = 1);
-    let large = journal::Record { raw: vec![0; SUBMISSION_BYTES_MAX - 128].into(), ..frame(0) };
+    let large = journal::Record { raw: vec![0; SUBMISSION_BYTES_MAX - 1024].into(), ..frame(0) };
     house.submit(large).await.expect("durable");
     house.close();
 }
