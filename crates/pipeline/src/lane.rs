@@ -4,7 +4,6 @@
 //! which nothing is late. A fix that is late is in its place in the track, and is not judged here.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::{Fact, Fix, LivePosition, Registry, Timestamp, VehicleId};
 use rules::{Context, State, Zones};
@@ -15,7 +14,7 @@ use crate::effects::cab_text;
 use crate::metrics::Metrics;
 use crate::recent::Fingerprint;
 use crate::residents::Residents;
-use crate::views::{Shared, ToViews};
+use crate::views::{Patience, Shared, ToViews};
 
 /// What a lane judges by: the registry and the zones in force at a place in the journal.
 pub(crate) struct Judging {
@@ -71,8 +70,6 @@ struct Touched {
 
 /// The end of a chain.
 const END: u32 = u32::MAX;
-/// Waits between tries when the store cannot be read.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What is counted in a batch, and told to the metrics once.
 #[derive(Default)]
@@ -151,13 +148,14 @@ impl Lane {
     }
 
     fn stored_states(&self, vehicles: &[VehicleId]) -> Vec<VehicleState> {
+        let mut patience = Patience::new();
         loop {
             match self.tools.runtime.block_on(self.tools.store.vehicle_states(vehicles)) {
                 Ok(rows) => return rows,
                 Err(error) => {
                     tracing::error!(%error, "cannot read rule states; trying again");
                     self.tools.metrics.store_errors.inc();
-                    std::thread::sleep(RETRY);
+                    std::thread::sleep(patience.next());
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,8 +21,11 @@ use crate::dispatch::{Dispatcher, Stopped, build_zones};
 use crate::lane::{Judging, Lane, ToLane, Tools};
 use crate::metrics::Metrics;
 use crate::residents::IDLE_US;
-use crate::strangers::Strangers;
+use crate::strangers::{STRANGERS_MAX, Strangers};
 use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Live, Pending, Shared, Writer};
+
+/// How often it is looked whether a checkpoint was asked for, while nothing comes.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How the pipeline runs.
 #[derive(Clone)]
@@ -121,9 +124,8 @@ impl Views {
         *self.checkpointed.borrow()
     }
 
-    /// Asks for a checkpoint with everything that is applied by now, at the end of the envelope at hand or of the next
-    /// one (there is one at each tick at the latest), or when the checkpoint under way is done: for whoever is about to
-    /// copy the views. [`Views::wait_checkpointed`] says when it is made.
+    /// Asks for a checkpoint with everything that is applied by now, as soon as the one under way is done: for whoever
+    /// is about to copy the views. [`Views::wait_checkpointed`] says when it is made.
     pub fn ask_checkpoint(&self) {
         if let Some(shared) = self.shared.upgrade() {
             shared.asked.store(true, Ordering::Release);
@@ -218,7 +220,7 @@ pub async fn start(
     let mut commands = Commands::default();
     commands.load(store.open_commands().await?);
     let mut strangers = Strangers::default();
-    strangers.load(store.strangers(Scope::All, None, 1000).await?.items);
+    load_strangers(&mut strangers, &store).await?;
 
     let mut assemblies = Assemblies::default();
     if let Some((_, open)) = recovered.blobs.into_iter().find(|(name, _)| name == ASSEMBLIES_BLOB) {
@@ -279,6 +281,21 @@ pub async fn start(
         outcome
     })?;
     Ok(Handle { views, dispatcher, lanes: lane_threads, writer })
+}
+
+/// As many as are listed, the newest first.
+async fn load_strangers(strangers: &mut Strangers, store: &Store) -> Result<(), StoreError> {
+    const PAGE: usize = 1000;
+    let mut after = None;
+    for _ in 0..STRANGERS_MAX / PAGE {
+        let page = store.strangers(Scope::All, after, PAGE).await?;
+        strangers.load(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// An error with its causes, in one line.
@@ -365,8 +382,8 @@ fn dispatch(
     }
     drop(reader);
     dispatcher.is_live = true;
-    for batch in feed.into_iter().flatten() {
-        take(&mut dispatcher, &batch, runtime)?;
+    if let Some(feed) = feed {
+        follow(&mut dispatcher, &feed, runtime)?;
     }
     wait_checkpoint(&dispatcher, runtime)?;
     if dispatcher.last_seq > dispatcher.cut_seq() {
@@ -374,6 +391,22 @@ fn dispatch(
         wait_checkpoint(&dispatcher, runtime)?;
     }
     Ok(())
+}
+
+/// Takes what is committed, until the journal closes; in between looks whether a checkpoint was asked for.
+fn follow(
+    dispatcher: &mut Dispatcher,
+    feed: &Receiver<Batch>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(), Stopped> {
+    loop {
+        match feed.recv_timeout(LOOK) {
+            Ok(batch) => take(dispatcher, &batch, runtime)?,
+            Err(RecvTimeoutError::Timeout) if dispatcher.cut_is_due() => dispatcher.cut()?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
 }
 
 fn take(dispatcher: &mut Dispatcher, batch: &Batch, runtime: &tokio::runtime::Handle) -> Result<(), Stopped> {

@@ -10,16 +10,21 @@ use store::Stranger;
 use crate::decode::claim;
 
 /// More strangers than this are not listed (their frames are in the journal all the same).
-const STRANGERS_MAX: usize = 10_000;
+pub(crate) const STRANGERS_MAX: usize = 10_000;
 
 #[derive(Default)]
 pub(crate) struct Strangers {
     rows: BTreeMap<TerminalId, Stranger>,
+    /// Who was silent longest comes first.
+    silent: BTreeSet<(Timestamp, TerminalId)>,
 }
 
 impl Strangers {
     pub(crate) fn load(&mut self, rows: impl IntoIterator<Item = Stranger>) {
-        self.rows.extend(rows.into_iter().map(|row| (row.terminal, row)));
+        for row in rows {
+            self.silent.insert((row.last_seen, row.terminal));
+            self.rows.insert(row.terminal, row);
+        }
     }
 
     /// Takes in the stranger frames of one envelope; returns the rows that changed.
@@ -35,7 +40,9 @@ impl Strangers {
             }
             row.seq = seq;
             row.frames += 1;
+            self.silent.remove(&(row.last_seen, *terminal));
             row.last_seen = record.received;
+            self.silent.insert((row.last_seen, *terminal));
             row.peer.clone_from(&record.peer);
             let claimed = claim(&record.raw);
             if claimed != crate::decode::Claim::default() {
@@ -51,12 +58,10 @@ impl Strangers {
 
     /// Forgets the one that was silent longest; its row stays in the store.
     fn make_room(&mut self) {
-        if self.rows.len() < STRANGERS_MAX {
-            return;
-        }
-        let oldest = self.rows.values().min_by_key(|row| row.last_seen).map(|row| row.terminal);
-        if let Some(oldest) = oldest {
-            self.rows.remove(&oldest);
+        if self.rows.len() >= STRANGERS_MAX
+            && let Some((_, longest)) = self.silent.pop_first()
+        {
+            self.rows.remove(&longest);
         }
     }
 }
@@ -80,6 +85,19 @@ const fn unseen(terminal: TerminalId, first_seen: Timestamp) -> Stranger {
 mod tests {
     use super::*;
     use journal::Kind;
+
+    #[test]
+    fn who_was_silent_longest_makes_room() {
+        let mut strangers = Strangers::default();
+        let terminal = |number: usize| TerminalId::from_wire(&(number as u32).to_be_bytes());
+        for number in 0..STRANGERS_MAX + 5 {
+            let at = if number == 0 { 1 } else { number as i64 };
+            let record = Record { kind: Kind::Stranger, ..Record::tick(Timestamp(at)) };
+            strangers.take(number as u64 + 1, &[(terminal(number), &record), (terminal(0), &record)]);
+        }
+        assert_eq!((strangers.rows.len(), strangers.silent.len()), (STRANGERS_MAX, STRANGERS_MAX));
+        assert!(strangers.rows.contains_key(&terminal(0)) && !strangers.rows.contains_key(&terminal(1)));
+    }
 
     #[test]
     fn an_envelope_counts_once() {

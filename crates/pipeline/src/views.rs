@@ -101,7 +101,22 @@ pub(crate) struct Pending {
 
 /// How many messages are taken at once, to write their rows in one transaction.
 const DRAIN: usize = 256;
-const RETRY: Duration = Duration::from_secs(1);
+
+/// Waits between tries when the store refuses: doubled each time, up to a second.
+pub(crate) struct Patience(Duration);
+
+impl Patience {
+    pub(crate) const fn new() -> Self {
+        Self(Duration::from_millis(30))
+    }
+
+    /// How long to wait this time.
+    pub(crate) fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Duration::from_secs(1));
+        wait
+    }
+}
 
 impl Writer {
     pub(crate) async fn run(mut self, mut input: mpsc::Receiver<ToViews>) {
@@ -148,10 +163,11 @@ impl Writer {
     }
 
     async fn write(&self, writes: Writes) {
+        let mut patience = Patience::new();
         while let Err(error) = self.store.write(writes.clone()).await {
             tracing::error!(%error, "cannot write facts; trying again");
             self.metrics.store_errors.inc();
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(patience.next()).await;
         }
     }
 
@@ -185,10 +201,11 @@ impl Writer {
 
 async fn commit(store: Store, metrics: Metrics, shared: Arc<Shared>, checkpoint: Checkpoint, began: Option<Instant>) {
     let seq = checkpoint.position.seq;
+    let mut patience = Patience::new();
     while let Err(error) = store.checkpoint(checkpoint.clone()).await {
         tracing::error!(%error, "cannot commit the checkpoint; trying again");
         metrics.store_errors.inc();
-        tokio::time::sleep(RETRY).await;
+        tokio::time::sleep(patience.next()).await;
     }
     if let Some(began) = began {
         metrics.checkpoint_seconds.observe(began.elapsed().as_secs_f64());

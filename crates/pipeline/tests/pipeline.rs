@@ -35,12 +35,15 @@ fn metrics() -> Metrics {
 }
 
 async fn start(disk: &SimDisk, data: &Path, lanes: usize) -> House {
+    start_with(disk, data, options(disk, lanes)).await
+}
+
+async fn start_with(disk: &SimDisk, data: &Path, options: Options) -> House {
     let journal_options = journal::Options { disk: Arc::new(disk.clone()), ..journal::Options::new(FOLDER.into()) };
     let (journal, feed, found) = Journal::open(journal_options).expect("opens");
-    let store = Store::open(data, lanes).await.expect("store");
-    let pipeline = pipeline::start(options(disk, lanes), store.clone(), Some((feed, found.position)), metrics())
-        .await
-        .expect("starts");
+    let store = Store::open(data, options.lanes).await.expect("store");
+    let feed = Some((feed, found.position));
+    let pipeline = pipeline::start(options, store.clone(), feed, metrics()).await.expect("starts");
     House { disk: disk.clone(), journal, pipeline, store }
 }
 
@@ -210,6 +213,41 @@ async fn late_and_broken_reports_keep_their_place() {
     let seconds: Vec<_> = track.iter().map(|fix| fix.fix.time.secs() - T0).collect();
     assert_eq!(seconds, [10, 20, 30, 100], "in event time; the wrong check code is not judged");
     assert_eq!(track[1].fix.source.item, 2, "the place in the batch is kept");
+    let disk = house.stop().await;
+    let rebuilt = tempfile::tempdir().expect("folder");
+    assert_eq!(digest_of(&disk, data.path()).await, digest_of(&disk, rebuilt.path()).await);
+}
+
+/// Ten trucks hand in hours at once, in order and out of it; an eleventh goes on reporting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_late_data_is_taken_in_pieces() {
+    const FIXES_MAX: usize = 200;
+    const FRAMES: i64 = 30;
+    let (disk, data) = (SimDisk::default(), tempfile::tempdir().expect("folder"));
+    let house = start_with(&disk, data.path(), Options { checkpoint_fixes_max: FIXES_MAX, ..options(&disk, 2) }).await;
+    house.control(1, (1..=11).flat_map(admit).chain([bridge()]).collect()).await;
+    let last = FRAMES * 200;
+    let newest = (1..=11).map(|number| frame(number, &Message::Location(report(last, 103_790_000)))).collect();
+    house.frames(newest).await;
+    let mut hot = 0;
+    for round in 0..FRAMES {
+        let late = |number: u8| {
+            // 7 and 30 have no divisor in common: every frame comes once, on odd trucks in a strange order.
+            let at = if number.is_multiple_of(2) { round } else { round * 7 % FRAMES };
+            let reports =
+                (0..20).map(|i| report((at * 20 + i) * 10, 103_790_000 + (at * 20 + i) as i32 * 50)).collect();
+            frame(number, &Message::BatchLocation(jt808::BatchLocation::new(jt808::BatchKind::BlindArea, reports)))
+        };
+        let mut records: Vec<Record> = (1..=10).map(late).collect();
+        records.push(frame(11, &Message::Location(report(last + 10 + round, 103_790_000))));
+        house.frames(records).await;
+        hot = hot.max(house.store.stats().await.expect("stats").fixes_hot);
+        let live = house.store.track(Scope::All, None, VehicleId(11), Timestamp::from_secs(T0), Timestamp::MAX, 1000);
+        assert_eq!(live.await.expect("track").len() as i64, round + 2, "nobody waits for the late ones");
+    }
+    assert!(hot <= 5 * FIXES_MAX as u64, "{hot} fixes were in memory");
+    let even = house.store.track(Scope::All, None, VehicleId(2), Timestamp::from_secs(T0), Timestamp::MAX, 10_000);
+    assert_eq!(even.await.expect("track").len() as i64, FRAMES * 20 + 1);
     let disk = house.stop().await;
     let rebuilt = tempfile::tempdir().expect("folder");
     assert_eq!(digest_of(&disk, data.path()).await, digest_of(&disk, rebuilt.path()).await);

@@ -55,7 +55,17 @@ pub(crate) async fn run(numbers: &Numbers) -> Result<(), Failed> {
             let seq = batches.seq() + 1 - (2 * frames as u64 - number as u64);
             views.wait_applied(seq).await;
             let asked = Instant::now();
-            let track = house.store.track(Scope::All, None, vehicle(number as u32 % trucks), Timestamp::from_secs(T0), Timestamp::from_secs(T0 + now), 100_000).await?;
+            let track = house
+                .store
+                .track(
+                    Scope::All,
+                    None,
+                    vehicle(number as u32 % trucks),
+                    Timestamp::from_secs(T0),
+                    Timestamp::from_secs(T0 + now),
+                    100_000,
+                )
+                .await?;
             queries.push(asked.elapsed());
             wrong += usize::from(track.len() as i64 != (number as i64 + 1) / 2 * IN_FRAME);
         }

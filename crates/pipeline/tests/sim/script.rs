@@ -93,6 +93,7 @@ impl Life {
             }
             88..93 => world = self.power_cut(world).await,
             93..97 => self.fault(&world).await,
+            97 => world = self.views_refuse(world).await,
             _ => {
                 let (records, contents) = self.records(&world);
                 let fate = world.submit_when_full(self.dice.roll(200) as u64, records).await;
@@ -107,6 +108,20 @@ impl Life {
         self.settle(&world, contents, Fate::Perhaps);
         let (seed, roll_back) = (self.dice.number(), self.dice.chance(50));
         let rest = world.power_cut(records, seed, roll_back).await;
+        World::start(rest, self.setup()).await
+    }
+
+    /// The store cannot write, and relents; or the server is killed over it.
+    async fn views_refuse(&mut self, world: World) -> World {
+        let (records, contents) = self.records(&world);
+        let table = ["fact", "checkpoint"][self.dice.roll(2)];
+        let fate = world.submit_while_views_refuse(table, records).await;
+        self.settle(&world, contents, fate);
+        if self.dice.chance(50) {
+            world.views_relent().await;
+            return world;
+        }
+        let rest = world.kill().await;
         World::start(rest, self.setup()).await
     }
 

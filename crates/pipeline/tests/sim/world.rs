@@ -9,6 +9,8 @@ use journal::{AppendError, Clock, Journal, Record};
 use model::{Change, ControlRecord, Digest, Timestamp};
 use parking_lot::Mutex;
 use pipeline::{Handle, Metrics, Options};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 use store::Store;
 
 use crate::fleet::{Fate, T0};
@@ -118,6 +120,20 @@ pub(crate) fn copy(folder: &Path) -> tempfile::TempDir {
     copy
 }
 
+/// Makes every insert into a table fail, as a database does that cannot write; `None`: no more.
+async fn refuse(folder: &Path, table: Option<&str>) {
+    let options = SqliteConnectOptions::new().filename(folder.join("views.db")).busy_timeout(Duration::from_secs(10));
+    let mut connection = SqliteConnection::connect_with(&options).await.expect("opens");
+    let statement = match table {
+        Some(table) => {
+            format!("CREATE TRIGGER refuse BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END")
+        }
+        None => "DROP TRIGGER IF EXISTS refuse".to_owned(),
+    };
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.expect("takes it");
+    connection.close().await.expect("closes");
+}
+
 /// The digest of a clean rebuild from nothing but the journal.
 pub(crate) async fn rebuilt(disk: &SimDisk) -> Digest {
     let folder = tempfile::tempdir().expect("folder");
@@ -225,6 +241,26 @@ impl World {
         fate
     }
 
+    /// The views cannot be written while these records are handed in and take effect in the journal.
+    pub(crate) async fn submit_while_views_refuse(&self, table: &str, records: Vec<Record>) -> Fate {
+        refuse(self.folder.path(), Some(table)).await;
+        let fate = match self.journal.submit(records).await.expect("queued").await {
+            Ok(_) => Fate::Landed,
+            Err(error) => panic!("nothing is wrong with the journal: {error}"),
+        };
+        self.pipeline.views.ask_checkpoint();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        fate
+    }
+
+    /// They can be written again; returns when everything is.
+    pub(crate) async fn views_relent(&self) {
+        refuse(self.folder.path(), None).await;
+        assert_eq!(self.submit(Vec::new()).await, Fate::Landed);
+        self.pipeline.views.ask_checkpoint();
+        assert!(self.pipeline.views.wait_checkpointed(self.pipeline.views.applied()).await);
+    }
+
     async fn end(self) -> Option<tempfile::TempDir> {
         let Self { journal, pipeline, store, committed, .. } = self;
         tokio::task::spawn_blocking(move || journal.close()).await.expect("closes");
@@ -246,6 +282,9 @@ impl World {
     /// The process is killed: the system still has all that was written.
     pub(crate) async fn kill(self) -> Rest {
         let (disk, clock, folder) = (self.disk.copy(), self.clock.clone(), copy(self.folder.path()));
+        for folder in [folder.path(), self.folder.path()] {
+            refuse(folder, None).await;
+        }
         let committed = self.end().await;
         Rest { disk, clock, folder, committed }
     }
