@@ -48,9 +48,22 @@ pub(crate) enum Command {
     /// Rebuild the views from the journal into a new folder, and compare.
     #[command(after_help = "Example:\n  hazwatch replay --data hazwatch-data --into /tmp/rebuilt")]
     Replay(Replay),
-    /// Walk the hash chains of a journal; names the first broken record.
-    #[command(after_help = "Example:\n  hazwatch verify --data hazwatch-data")]
+    /// Walk the hash chains of a journal, or check a proof; names the first broken record.
+    #[command(
+        after_help = "Examples:\n  hazwatch verify --data hazwatch-data\n  hazwatch verify --proof proof.json --key seal-key.pem --head 2026-11-23.json"
+    )]
     Verify(Verify),
+    /// Prove that one frame is in the journal, without anybody else's data.
+    #[command(
+        after_help = "Examples:\n  hazwatch prove --terminal 13912345678 --at 2026-11-23T12:05:06+08:00 > proof.json\n  hazwatch prove --place 1234.0 --data hazwatch-data > proof.json"
+    )]
+    Prove(Prove),
+    /// Copy a data folder, also beside the server that is using it; the next backup copies what is new.
+    #[command(after_help = "Example:\n  hazwatch backup --data /var/lib/hazwatch --into /mnt/backup/hazwatch")]
+    Backup(Backup),
+    /// Make a data folder from a backup.
+    #[command(after_help = "Example:\n  hazwatch restore --from /mnt/backup/hazwatch --data /var/lib/hazwatch")]
+    Restore(Restore),
     /// Users of a data folder that no server is using.
     #[command(after_help = "Example:\n  hazwatch user reset admin --data hazwatch-data")]
     User(User),
@@ -216,12 +229,69 @@ pub(crate) struct Replay {
     /// A new folder for the rebuilt views.
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
+    /// From the first frame on, even if there is a base: what other rules judged before it will differ.
+    #[arg(long)]
+    pub whole: bool,
 }
 
 /// Options of `verify`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Verify {
-    /// The data folder.
+    /// The data folder, which no server is using; or a copy of one, also on a read-only disk.
+    #[arg(long, value_name = "DIR", default_value = "hazwatch-data")]
+    pub data: PathBuf,
+    /// Check this proof instead of a data folder.
+    #[arg(long, value_name = "FILE")]
+    pub proof: Option<PathBuf>,
+    /// A public key that you trust, from elsewhere: 64 hex digits, or a PEM file. May be given several times.
+    #[arg(long, value_name = "KEY")]
+    pub key: Vec<String>,
+    /// The head of a day as it was published. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub head: Vec<PathBuf>,
+    /// Another copy of the same journal: says where the two part (exit code 1 when they do).
+    #[arg(long, value_name = "DIR", conflicts_with = "proof")]
+    pub against: Option<PathBuf>,
+}
+
+/// Options of `prove`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Prove {
+    /// Which record: `place` of a frame as `GET /terminals/{phone}/frames` lists it.
+    #[arg(long, value_name = "ENVELOPE.RECORD", conflicts_with_all = ["terminal", "at"])]
+    pub place: Option<String>,
+    /// Whose frame.
+    #[arg(long, value_name = "PHONE", requires = "at")]
+    pub terminal: Option<String>,
+    /// The first one that was received from then on, within a minute (RFC 3339).
+    #[arg(long, value_name = "TIME", requires = "terminal")]
+    pub at: Option<String>,
+    /// A data folder that no server is using, instead of a server.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The server, without --data.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `backup`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Backup {
+    /// The data folder; a server may be using it.
+    #[arg(long, value_name = "DIR", default_value = "hazwatch-data")]
+    pub data: PathBuf,
+    /// A new folder, or one with an earlier backup of the same data.
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+}
+
+/// Options of `restore`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// A new data folder.
     #[arg(long, value_name = "DIR", default_value = "hazwatch-data")]
     pub data: PathBuf,
 }

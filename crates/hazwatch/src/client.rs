@@ -41,6 +41,13 @@ impl Client {
         token.map(str::to_owned).ok_or_else(|| Failure::plain("the server gave no token"))
     }
 
+    /// Reads something.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.base);
+        let request = self.agent.get(&url).header("Authorization", format!("Bearer {}", self.token));
+        read(request.call().map_err(|error| Failure::because(format!("cannot reach {url}"), error))?)
+    }
+
     /// Sends a body; returns the answer, or what the server says is wrong with it.
     pub(crate) fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.base);
@@ -48,13 +55,19 @@ impl Client {
         if !self.token.is_empty() {
             request = request.header("Authorization", format!("Bearer {}", self.token));
         }
-        let mut response =
-            request.send(body).map_err(|error| Failure::because(format!("cannot reach {url}"), error))?;
-        let status = response.status().as_u16();
-        let text = response.body_mut().read_to_string().unwrap_or_default();
-        let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        if status < 300 { Ok(answer) } else { Err(Failure::plain(problem(status, &answer))) }
+        read(request.send(body).map_err(|error| Failure::because(format!("cannot reach {url}"), error))?)
     }
+}
+
+/// Longest answer that is read: a proof in a commit of many frames.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Value, Failure> {
+    let status = response.status().as_u16();
+    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    let text = text.map_err(|error| Failure::because("the server's answer broke off", error))?;
+    let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    if status < 300 { Ok(answer) } else { Err(Failure::plain(problem(status, &answer))) }
 }
 
 /// The server's problem details (RFC 9457) as lines for people.

@@ -34,8 +34,14 @@ impl Failure {
             Self::Failed(message, source) => {
                 eprintln!("error: {message}");
                 let mut cause: Option<&dyn Error> = source.as_deref().map(|e| e as &dyn Error);
+                let mut said = message.clone();
                 while let Some(error) = cause {
-                    eprintln!("  because: {error}");
+                    // Some errors say their cause themselves.
+                    let text = error.to_string();
+                    if !said.contains(&text) {
+                        eprintln!("  because: {text}");
+                    }
+                    said = text;
                     cause = error.source();
                 }
                 ExitCode::from(1)

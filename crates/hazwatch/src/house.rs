@@ -10,16 +10,18 @@ use ::journal::{Clock, DataLock, Disk, Journal, RealDisk, system_clock};
 use control::{Control, Dispatcher, Head};
 use evidence::Frames;
 use gateway::{AuthCodes, Gateway};
-use model::{Change, ControlPort, Principal, RULE_REVISION, Registry};
+use model::{Base, Change, ControlPort, Principal, RULE_REVISION, Registry};
 use parking_lot::Mutex;
-use store::{Bootstrap, Store};
+use store::{Bootstrap, Store, StoreError};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
 
 use crate::admission::House as Admission;
 use crate::config::Config;
+use crate::custody::{self, Custody};
 use crate::error::Failure;
 use crate::gauges::Gauges;
+use crate::housekeeping::{Chores, Housekeeping};
 use crate::journal::{self, Opened};
 use crate::links;
 use crate::ports::{ControlOf, DoorOf, DownlinkOf, HeadOf, ViewsOf};
@@ -27,6 +29,8 @@ use crate::truth::{SEAL_SECRET, Sealing, TruthOf};
 
 /// Where in the data folder the journal lies.
 pub(crate) const JOURNAL: &str = "journal";
+/// Where in the data folder the bases of the views lie.
+pub(crate) const BASES: &str = "bases";
 /// How long the last checkpoint may take.
 const FINISH_MAX: Duration = Duration::from_secs(60);
 /// The secret of the authentication codes, in `app.db`.
@@ -50,6 +54,7 @@ pub(crate) struct House {
     door_udp: Option<tokio::task::JoinHandle<()>>,
     window: tokio::task::JoinHandle<()>,
     helpers: Vec<tokio::task::JoinHandle<()>>,
+    housekeeping: Housekeeping,
     _lock: DataLock,
 }
 
@@ -93,6 +98,7 @@ pub(crate) async fn start(config: &Config) -> Result<House, Failure> {
         tokio::spawn(links::record(gateway.links(), core.control.clone())),
         sealing.start(&metrics)?,
     ];
+    let housekeeping = keep_house(config, &core)?;
     let (stop, stopping) = watch::channel(false);
     let router = api::router(deps, config.api.requests());
     let window = tokio::spawn(api::serve(window, router, config.api.connections(), stopped(stopping.clone())));
@@ -116,6 +122,7 @@ pub(crate) async fn start(config: &Config) -> Result<House, Failure> {
         door_udp,
         window,
         helpers,
+        housekeeping,
         _lock: lock,
     })
 }
@@ -124,8 +131,12 @@ pub(crate) async fn start(config: &Config) -> Result<House, Failure> {
 async fn start_core(config: &Config, metrics: &prometheus::Registry) -> Result<Core, Failure> {
     let data = &config.server.data;
     let clock = system_clock();
+    let recorded = registry_at_end(&RealDisk, &data.join(JOURNAL)).map_err(Failure::plain)?;
+    restore_views(data, &recorded)?;
     let store = Store::open(data, config.pipeline.lanes).await.map_err(failed("cannot open the views"))?;
     let generated_password = ensure_admin(&store, &*clock).await?;
+    let base = base_before_new_rules(&store, &recorded, data).await?;
+    drop(recorded);
     let Opened { journal, feed, recovered, ended } = journal::open(&config.journal, &data.join(JOURNAL), metrics)?;
     let folder = data.join(JOURNAL);
     let counters = pipeline::Metrics::register(metrics).map_err(failed("cannot count"))?;
@@ -147,7 +158,7 @@ async fn start_core(config: &Config, metrics: &prometheus::Registry) -> Result<C
     let at_end = Arc::new(move || registry_at_end(&RealDisk, &folder));
     let control = Control::new(journal.clone(), head.clone(), at_end).map_err(Failure::plain)?;
     let control = Arc::new(control);
-    raise_rule_revision(&control).await?;
+    raise_rule_revision(&control, base).await?;
     Ok(Core { store, journal, journal_ended: ended, pipeline, clock, head, control, generated_password })
 }
 
@@ -228,6 +239,8 @@ impl House {
         }
         let _ = self.window.await;
         self.helpers.iter().for_each(tokio::task::JoinHandle::abort);
+        let housekeeping = self.housekeeping;
+        let _ = tokio::task::spawn_blocking(move || drop(housekeeping)).await;
         let journal = self.journal.clone();
         let finish = async {
             let _ = tokio::task::spawn_blocking(move || journal.close()).await;
@@ -293,7 +306,7 @@ async fn ensure_admin(store: &Store, clock: &dyn Clock) -> Result<Option<String>
     }
 }
 
-fn registry_at_end(disk: &dyn Disk, folder: &Path) -> Result<Registry, String> {
+pub(crate) fn registry_at_end(disk: &dyn Disk, folder: &Path) -> Result<Registry, String> {
     let mut registry = Registry::default();
     let records =
         ::journal::read_control(disk, folder).map_err(|error| format!("cannot read the control chain: {error}"))?;
@@ -303,12 +316,60 @@ fn registry_at_end(disk: &dyn Disk, folder: &Path) -> Result<Registry, String> {
     Ok(registry)
 }
 
+/// Views that are gone and cannot be made from the frames that are left begin with the base that was taken for this.
+fn restore_views(data: &Path, recorded: &Registry) -> Result<(), Failure> {
+    let views = data.join("views.db");
+    if views.exists() {
+        return Ok(());
+    }
+    if let Some(base) = custody::start_from_base(recorded, &data.join(BASES), &views)? {
+        tracing::warn!(envelope = base.position.seq, "there are no views: they are made again from a base");
+    }
+    Ok(())
+}
+
+/// Facts that were judged by other rules stay as they are: what the views hold now cannot be made again by this program.
+async fn base_before_new_rules(store: &Store, recorded: &Registry, data: &Path) -> Result<Option<Base>, Failure> {
+    let revision = recorded.rule_revision();
+    if revision == 0 || revision == RULE_REVISION {
+        return Ok(None);
+    }
+    match custody::take_base(store, &data.join(BASES)).await {
+        Ok(base) => Ok(Some(base)),
+        // Without a checkpoint there are no facts to keep.
+        Err(StoreError::Refused(_)) => Ok(None),
+        Err(error) => Err(Failure::because("cannot set the views aside before judging by other rules", error)),
+    }
+}
+
 /// A program that judges differently says so in the journal before it judges.
-async fn raise_rule_revision(control: &Control) -> Result<(), Failure> {
+async fn raise_rule_revision(control: &Control, base: Option<Base>) -> Result<(), Failure> {
     if control.registry().rule_revision() == RULE_REVISION {
         return Ok(());
     }
-    let change = Change::RuleRevision { revision: RULE_REVISION };
-    let outcome = control.submit(&Principal::system(), vec![change]).await;
+    let mut changes: Vec<_> = base.into_iter().map(Change::BaseTaken).collect();
+    changes.push(Change::RuleRevision { revision: RULE_REVISION });
+    let outcome = control.submit(&Principal::system(), changes).await;
     outcome.map(|_| ()).map_err(failed("cannot record the revision of the rules"))
+}
+
+/// Packs, indexes and removes beside the traffic.
+fn keep_house(config: &Config, core: &Core) -> Result<Housekeeping, Failure> {
+    let data = &config.server.data;
+    let custody = Custody {
+        runtime: tokio::runtime::Handle::current(),
+        store: core.store.clone(),
+        control: core.control.clone(),
+        journal: data.join(JOURNAL),
+        bases: data.join(BASES),
+        frames_days: config.retention.frames_days,
+        tracks_days: config.retention.tracks_days,
+    };
+    let chores = Chores {
+        folder: data.join(JOURNAL),
+        compress_after_days: config.retention.compress_after_days,
+        clock: core.clock.clone(),
+        custody,
+    };
+    Housekeeping::start(chores).map_err(failed("cannot start the housekeeping"))
 }

@@ -1,10 +1,14 @@
 //! The subcommands, one file each.
 
+mod backup;
 mod check_config;
 mod decode;
 mod demo;
 mod import;
+mod proof;
+mod prove;
 mod replay;
+mod restore;
 mod send;
 mod serve;
 mod simulate;
@@ -28,6 +32,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Send(options) => send::run(&options),
         Command::Replay(options) => block_on(replay::run(options)),
         Command::Verify(options) => verify::run(&options),
+        Command::Prove(options) => block_on(prove::run(options)),
+        Command::Backup(options) => block_on(backup::run(options)),
+        Command::Restore(options) => block_on(restore::run(options)),
         Command::User(options) => block_on(user::run(options)),
         Command::CheckConfig(options) => check_config::run(&options),
     }

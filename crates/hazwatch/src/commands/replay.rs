@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use journal::DataLock;
+use journal::{DataLock, RealDisk};
 use model::Digest;
 use store::Store;
 
 use super::say;
 use crate::cli::Replay;
+use crate::custody::start_from_base;
 use crate::error::Failure;
-use crate::house::JOURNAL;
+use crate::house::{BASES, JOURNAL, registry_at_end};
 
 const VIEWS: [&str; 2] = ["views.db", "views.db-wal"];
 
@@ -26,6 +27,13 @@ pub(super) async fn run(options: Replay) -> Result<ExitCode, Failure> {
     let _into = DataLock::acquire(&options.into).map_err(|error| Failure::because("cannot replay", error))?;
     let (live, live_seq) = recovered_digest(&options.data, &journal).await?;
     say(&format!("views in {}: {live} at envelope {live_seq}", options.data.display()));
+    if !options.whole {
+        let registry = registry_at_end(&RealDisk, &journal).map_err(Failure::plain)?;
+        let views = options.into.join("views.db");
+        if let Some(base) = start_from_base(&registry, &options.data.join(BASES), &views)? {
+            say(&format!("starts from the base at envelope {}: its hash is the recorded one", base.position.seq));
+        }
+    }
     let (rebuilt, rebuilt_seq) = digest(&options.into, &journal).await?;
     say(&format!("rebuilt in {}: {rebuilt} at envelope {rebuilt_seq}", options.into.display()));
     if (live, live_seq) == (rebuilt, rebuilt_seq) {

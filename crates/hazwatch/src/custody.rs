@@ -1,0 +1,152 @@
+//! Custody: bases of the views, and what retention removes once a base stands behind it.
+//!
+//! A base is a copy of the views. It is taken before frames go, because nothing else could make those views again; and
+//! before a program judges by other rules, because the facts of before stay as they were judged. Removing is a matter
+//! of days and rare: once in thirty, so that a base, which is as large as the views, is not taken every day.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::journal::{Keep, RealDisk};
+use control::Control;
+use model::{Base, Change, ControlPort, DAY_US, Hold, Principal, Registry, Timestamp};
+use sha2::{Digest, Sha256};
+use store::{Store, StoreError};
+use tokio::runtime::Handle;
+
+use crate::error::Failure;
+
+/// Days between two rounds of removing.
+const DAYS_BETWEEN: i32 = 30;
+/// Under which name the journal remembers the day of the last round.
+const LAST_DAY: &str = "retention.day";
+
+/// What retention is given.
+pub(crate) struct Custody {
+    pub runtime: Handle,
+    pub store: Store,
+    pub control: Arc<Control>,
+    /// Where the journal lies.
+    pub journal: PathBuf,
+    /// Where the bases lie.
+    pub bases: PathBuf,
+    pub frames_days: u32,
+    pub tracks_days: u32,
+}
+
+impl Custody {
+    /// Removes what may go, when it is time.
+    pub(crate) fn round(&self, now: Timestamp, stop: &AtomicBool) -> Result<(), String> {
+        let registry = ControlPort::registry(&*self.control);
+        let today = now.china_day();
+        let last = registry.setting(LAST_DAY).and_then(|day| day.parse::<i32>().ok());
+        if last.is_some_and(|last| today - last < DAYS_BETWEEN) || stop.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let holds: Vec<Hold> = registry.holds().map(|hold| Hold::clone(hold)).collect();
+        let going = self.plan(now, u64::MAX, &holds)?;
+        let tracks_from = now.plus_us(-i64::from(self.tracks_days) * DAY_US).china_day();
+        let forgotten = self.runtime.block_on(self.store.forget_before(tracks_from, &holds));
+        let forgotten = forgotten.map_err(|error| chain(&error))?;
+        if going.remove.is_empty() && forgotten.chunks == 0 {
+            return Ok(());
+        }
+        let base = self.runtime.block_on(take_base(&self.store, &self.bases)).map_err(|error| chain(&error))?;
+        let changes = vec![
+            Change::BaseTaken(base.clone()),
+            Change::SettingPut { key: LAST_DAY.to_owned(), value: today.to_string() },
+        ];
+        let recorded = self.runtime.block_on(self.control.submit(&Principal::system(), changes));
+        recorded.map_err(|error| chain(&error))?;
+        // A hold that was put meanwhile counts.
+        let holds: Vec<Hold> = ControlPort::registry(&*self.control).holds().map(|hold| Hold::clone(hold)).collect();
+        let plan = self.plan(now, base.position.seq, &holds)?;
+        ::journal::sweep(&RealDisk, &plan).map_err(|error| chain(&error))?;
+        self.keep_only(&base)?;
+        let frames_to = plan.remove.last().map_or(0, |segment| segment.last_seq);
+        tracing::info!(frames_to, chunks = forgotten.chunks, base = base.position.seq, "retention removed what may go");
+        Ok(())
+    }
+
+    fn plan(&self, now: Timestamp, base: u64, holds: &[Hold]) -> Result<::journal::Plan, String> {
+        let keep = Keep {
+            from: now.plus_us(-i64::from(self.frames_days) * DAY_US),
+            base,
+            holds: holds.iter().map(|hold| (hold.from, hold.to)).collect(),
+        };
+        ::journal::plan(&RealDisk, &self.journal, &keep).map_err(|error| chain(&error))
+    }
+
+    /// An older base helps nobody: what it could rebuild has lost its frames.
+    fn keep_only(&self, base: &Base) -> Result<(), String> {
+        let kept = path(&self.bases, base);
+        for entry in std::fs::read_dir(&self.bases).map_err(|error| error.to_string())? {
+            let file = entry.map_err(|error| error.to_string())?.path();
+            if file != kept {
+                std::fs::remove_file(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn path(bases: &Path, base: &Base) -> PathBuf {
+    bases.join(format!("{:020}.db", base.position.seq))
+}
+
+/// Sets the views aside as they are at their last checkpoint.
+pub(crate) async fn take_base(store: &Store, bases: &Path) -> Result<Base, StoreError> {
+    let io = |source| StoreError::Io { path: bases.to_owned(), source };
+    std::fs::create_dir_all(bases).map_err(io)?;
+    let aside = bases.join("base.new");
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    let base = store.snapshot(&aside).await?;
+    std::fs::rename(&aside, path(bases, &base)).map_err(io)?;
+    std::fs::File::open(bases).and_then(|folder| folder.sync_all()).map_err(io)?;
+    Ok(base)
+}
+
+/// Puts the newest base that is there in the place of the views `into`; returns where it stands. `None` when no base
+/// was ever taken.
+pub(crate) fn start_from_base(registry: &Registry, bases: &Path, into: &Path) -> Result<Option<Base>, Failure> {
+    let Some(base) = registry.bases().next_back() else { return Ok(None) };
+    let file = path(bases, base);
+    let cannot = |error| Failure::because(format!("cannot use the base {}", file.display()), error);
+    if sha256(&file).map_err(cannot)? != base.sha256 {
+        let message = format!("the base {} is not the one that was recorded: restore it", file.display());
+        return Err(Failure::plain(message));
+    }
+    let mut aside = into.to_path_buf();
+    aside.as_mut_os_string().push(".new");
+    std::fs::copy(&file, &aside).and_then(|_| std::fs::File::open(&aside)?.sync_all()).map_err(cannot)?;
+    std::fs::rename(&aside, into).map_err(cannot)?;
+    Ok(Some(base.clone()))
+}
+
+fn sha256(file: &Path) -> std::io::Result<[u8; 32]> {
+    let mut file = std::fs::File::open(file)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finalize().into()),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
