@@ -20,6 +20,7 @@ mod decode;
 mod dispatch;
 mod effects;
 mod fix;
+mod handle;
 mod lane;
 mod metrics;
 mod recent;
@@ -30,8 +31,9 @@ mod views;
 mod wire;
 
 pub use assemblies_codec::AssembliesError;
+pub use handle::{Handle, Views};
 pub use metrics::Metrics;
-pub use run::{Feed, Handle, Options, PipelineError, Views, catch_up, start};
+pub use run::{Feed, Options, PipelineError, catch_up, start};
 
 /// Whether the saboteur that switches deduplication off is at work.
 fn dedupe_is_off() -> bool {

@@ -1,14 +1,14 @@
 //! Starting, catching up and stopping.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use journal::{Batch, Disk, ReadError, Reader, RealDisk};
-use model::{LivePosition, Position, Registry, Scope};
+use model::{Position, Registry, Scope};
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
@@ -18,11 +18,12 @@ use crate::assemblies_codec::AssembliesError;
 use crate::bindings::Bindings;
 use crate::commands::Commands;
 use crate::dispatch::{Dispatcher, Stopped, build_zones};
+use crate::handle::{Handle, Views};
 use crate::lane::{Judging, Lane, ToLane, Tools};
 use crate::metrics::Metrics;
 use crate::residents::IDLE_US;
 use crate::strangers::{STRANGERS_MAX, Strangers};
-use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Live, Pending, Shared, Writer};
+use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Pending, Shared, Writer};
 
 /// How often it is looked whether a checkpoint was asked for, while nothing comes.
 const LOOK: Duration = Duration::from_millis(100);
@@ -92,109 +93,6 @@ pub enum PipelineError {
     /// It stopped before it was done.
     #[error("the pipeline stopped before the end of the journal")]
     Stopped,
-}
-
-/// What readers may know of the pipeline.
-#[derive(Clone)]
-pub struct Views {
-    shared: Weak<Shared>,
-    live: Arc<Live>,
-    registry: Arc<RwLock<Arc<Registry>>>,
-    applied: watch::Receiver<u64>,
-    checkpointed: watch::Receiver<u64>,
-    work: watch::Receiver<u64>,
-}
-
-impl Views {
-    /// The registry that is in force at the head of the pipeline.
-    #[must_use]
-    pub fn registry(&self) -> Arc<Registry> {
-        self.registry.read().clone()
-    }
-
-    /// The last envelope that all views reflect.
-    #[must_use]
-    pub fn applied(&self) -> u64 {
-        *self.applied.borrow()
-    }
-
-    /// The last envelope that a committed checkpoint holds.
-    #[must_use]
-    pub fn checkpointed(&self) -> u64 {
-        *self.checkpointed.borrow()
-    }
-
-    /// Asks for a checkpoint with everything that is applied by now, as soon as the one under way is done: for whoever
-    /// is about to copy the views. [`Views::wait_checkpointed`] says when it is made.
-    pub fn ask_checkpoint(&self) {
-        if let Some(shared) = self.shared.upgrade() {
-            shared.asked.store(true, Ordering::Release);
-        }
-    }
-
-    /// Returns when a committed checkpoint holds the envelope; `false` when the pipeline has stopped before.
-    pub async fn wait_checkpointed(&self, seq: u64) -> bool {
-        self.checkpointed.clone().wait_for(|done| *done >= seq).await.is_ok()
-    }
-
-    /// Whether all stages have stopped: nothing will be applied any more.
-    #[must_use]
-    pub fn has_stopped(&self) -> bool {
-        self.applied.has_changed().is_err()
-    }
-
-    /// Returns when all views reflect the envelope; `false` when the pipeline has stopped before.
-    pub async fn wait_applied(&self, seq: u64) -> bool {
-        self.applied.clone().wait_for(|applied| *applied >= seq).await.is_ok()
-    }
-
-    /// Told of every envelope that the views take in from now on.
-    #[must_use]
-    pub fn watch(&self) -> watch::Receiver<u64> {
-        let mut applied = self.applied.clone();
-        applied.mark_unchanged();
-        applied
-    }
-
-    /// Moves when an effect or a command was written.
-    #[must_use]
-    pub fn watch_work(&self) -> watch::Receiver<u64> {
-        self.work.clone()
-    }
-
-    /// Live positions since `cursor` (0: from now on), and the next cursor. Lossy.
-    #[must_use]
-    pub fn positions(&self, cursor: u64) -> (Vec<LivePosition>, u64) {
-        self.live.since(cursor)
-    }
-}
-
-/// A pipeline that runs.
-pub struct Handle {
-    /// What readers may know of it.
-    pub views: Views,
-    dispatcher: JoinHandle<Result<(), PipelineError>>,
-    lanes: Vec<JoinHandle<()>>,
-    writer: tokio::task::JoinHandle<()>,
-}
-
-impl Handle {
-    /// Waits until the feed has ended and everything is in a checkpoint.
-    ///
-    /// # Errors
-    /// When it stopped before.
-    pub async fn finish(self) -> Result<(), PipelineError> {
-        let joined = tokio::task::spawn_blocking(move || {
-            let outcome = self.dispatcher.join();
-            for lane in self.lanes {
-                let _ = lane.join();
-            }
-            outcome
-        });
-        let outcome = joined.await.ok().and_then(Result::ok).unwrap_or(Err(PipelineError::Stopped));
-        let _ = self.writer.await;
-        outcome
-    }
 }
 
 /// What a journal that is being written gives: its batches from now on, and where it stood when it was opened.

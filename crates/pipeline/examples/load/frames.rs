@@ -128,7 +128,7 @@ impl Batches {
                 ends.push((truck, wire.len()));
             }
         }
-        self.frames(received, wire.freeze(), ends)
+        self.frames(received, &wire.freeze(), ends)
     }
 
     /// One blind-area supplement of each of these trucks: `count` fixes from this second on.
@@ -143,10 +143,10 @@ impl Batches {
             wire.extend_from_slice(&frame);
             ends.push((truck, wire.len()));
         }
-        self.frames(Timestamp::from_secs(T0 + received_s), wire.freeze(), ends)
+        self.frames(Timestamp::from_secs(T0 + received_s), &wire.freeze(), ends)
     }
 
-    fn frames(&mut self, received: Timestamp, wire: Bytes, ends: Vec<(u32, usize)>) -> Batch {
+    fn frames(&mut self, received: Timestamp, wire: &Bytes, ends: Vec<(u32, usize)>) -> Batch {
         let mut at = 0;
         let records = ends
             .into_iter()
