@@ -7,12 +7,17 @@ use journal::Record;
 use model::Timestamp;
 use smallvec::SmallVec;
 
+/// Frames of one read that room is made for at once.
+const EXPECTED_MAX: usize = 64;
+
 /// Frames on their way to the journal.
 pub(crate) struct Burst {
     pub(crate) received: Timestamp,
     pub(crate) read_at: Instant,
     /// The same, us since the gateway began.
     pub(crate) read_us: u64,
+    /// Bytes that may still bring frames.
+    coming: usize,
     /// Without their bytes.
     records: Vec<Record>,
     /// The bytes of all frames, in one allocation that their records share.
@@ -23,15 +28,31 @@ pub(crate) struct Burst {
 
 impl Burst {
     pub(crate) fn new(received: Timestamp, read_at: Instant, read_us: u64) -> Self {
-        Self { received, read_at, read_us, records: Vec::new(), raw: Vec::new(), ends: SmallVec::new() }
+        Self { received, read_at, read_us, coming: 0, records: Vec::new(), raw: Vec::new(), ends: SmallVec::new() }
+    }
+
+    /// So many bytes are to be cut into frames.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        self.coming = bytes;
+    }
+
+    /// How many frames like this one may come, itself included.
+    pub(crate) fn frames_like(&self, wire: &[u8]) -> usize {
+        (self.coming / wire.len().max(1)).clamp(1, EXPECTED_MAX)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
     }
 
     /// A record and its bytes.
     pub(crate) fn push(&mut self, record: Record, wire: &[u8]) {
         if self.records.is_empty() {
-            // Trucks mostly send one frame at a time: two allocations of just its size.
-            self.records.reserve_exact(1);
-            self.raw.reserve_exact(wire.len());
+            // Frames of one read are mostly alike: two allocations of about the right size, and of just the right one
+            // where there is one frame, as trucks send them.
+            let frames = self.frames_like(wire);
+            self.records.reserve_exact(frames);
+            self.raw.reserve_exact(frames * wire.len());
         }
         self.records.push(record);
         self.raw.extend_from_slice(wire);
@@ -40,6 +61,11 @@ impl Burst {
 
     /// The records, with their bytes.
     pub(crate) fn into_records(mut self) -> Vec<Record> {
+        // Garbage around a frame must not be paid for while the journal keeps it.
+        if self.records.capacity() > 2 * self.records.len() {
+            self.records.shrink_to_fit();
+            self.raw.shrink_to_fit();
+        }
         let raw = Bytes::from(self.raw);
         if let [only] = self.records.as_mut_slice() {
             only.raw = raw;

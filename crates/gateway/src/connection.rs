@@ -365,6 +365,7 @@ impl Connection {
         let mut garbage = false;
         let garbage_before = self.deframer.garbage_bytes();
         self.serve(now, |deframer, desk, to| {
+            to.burst.expect(bytes.len());
             while !rest.is_empty() && !garbage {
                 let room = desk.window_left(&to.shared.limits);
                 if room == 0 {

@@ -179,6 +179,9 @@ impl Desk {
             let unanswered = tally.unanswered;
             self.most = self.most.max(unanswered);
         }
+        if to.burst.is_empty() {
+            to.outbox.reserve(to.burst.frames_like(frame.piece.wire));
+        }
         to.burst.push(record, frame.piece.wire);
         let read_us = to.burst.read_us;
         to.outbox.push(Answer { to: frame.piece.frame.header, serial, charge, reply, read_us, last: false });

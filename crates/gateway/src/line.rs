@@ -166,8 +166,7 @@ impl Landing for Line {
             self.landed.fetch_add(1, Ordering::Release);
         }
         if !self.queued.swap(true, Ordering::AcqRel) {
-            let shared = self.shared.clone();
-            shared.flush.push(self.handle.id, self);
+            self.shared.flush.push(self.handle.id, self.clone());
         }
     }
 }

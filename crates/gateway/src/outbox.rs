@@ -23,6 +23,11 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// So many answers may come.
+    pub(crate) fn reserve(&mut self, answers: usize) {
+        self.answers.reserve(answers);
+    }
+
     /// Queues an answer. It waits for the submission that [`Outbox::seal`] closes next.
     pub(crate) fn push(&mut self, answer: Answer) {
         self.answers.push(answer);

@@ -193,8 +193,14 @@ impl House {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
+        Self::with_queue(limits, 32 << 20)
+    }
+
+    /// One whose journal lets that many bytes wait for the disk.
+    pub(crate) fn with_queue(limits: Limits, queue_bytes_max: u32) -> Self {
         let disk = HeldDisk::default();
-        let options = Options { disk: Arc::new(disk.clone()), ..Options::new(PathBuf::from("/data/journal")) };
+        let folder = PathBuf::from("/data/journal");
+        let options = Options { disk: Arc::new(disk.clone()), queue_bytes_max, ..Options::new(folder) };
         let (journal, feed, _) = Journal::open(options).expect("opens");
         let batches = Arc::new(Mutex::new(Vec::new()));
         let kept = batches.clone();

@@ -5,6 +5,7 @@ mod durability;
 mod forwarders;
 mod harness;
 mod limits;
+mod overload;
 mod parts;
 mod proxy;
 mod sessions;
