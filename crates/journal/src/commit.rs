@@ -126,7 +126,7 @@ impl Committer {
     pub(crate) fn run(&mut self) {
         while self.recover() {
             if let Err(state) = self.look_at_space() {
-                let error = AppendError::Failed(format!("the disk is full but for what is kept free: {state:?}"));
+                let error = AppendError::Failed(state.to_string());
                 self.stop(state, VecDeque::new(), |_| error.clone());
                 continue;
             }

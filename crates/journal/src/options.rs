@@ -1,5 +1,6 @@
 //! How a journal is opened: where, with which clock and bounds, and who is told of what.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,20 @@ pub enum State {
         /// Why.
         error: String,
     },
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Working => write!(f, "it works"),
+            Self::SpaceLow { free_bytes } => write!(f, "only {free_bytes} bytes are free on its disk"),
+            Self::SpaceOut { free_bytes } => {
+                write!(f, "the last {free_bytes} free bytes of its disk are kept for others")
+            }
+            Self::Failed { error, attempts: 0 } | Self::Ended { error } => write!(f, "{error}"),
+            Self::Failed { error, attempts } => write!(f, "{error} (attempt {attempts} to go on)"),
+        }
+    }
 }
 
 /// Is told of each commit, on the committer's thread.

@@ -28,9 +28,9 @@ impl Committer {
         in_flight: VecDeque<Submission>,
         outcome: impl Fn(&Submission) -> AppendError,
     ) {
-        tracing::error!(?state, "the journal takes nothing");
+        tracing::error!(%state, "the journal takes nothing");
         self.tell(&state);
-        let untouched = AppendError::Failed(format!("the journal takes nothing: {state:?}"));
+        let untouched = AppendError::Failed(state.to_string());
         let waiting = self.queue.fail(untouched.clone());
         let weight = in_flight.iter().chain(&waiting).map(|submission| submission.weight).sum();
         for mut submission in in_flight {
@@ -60,6 +60,7 @@ impl Committer {
                 Err(next) => {
                     let waits = matches!(next, State::SpaceOut { .. });
                     let retry = if waits { retry } else { (retry * 2).min(self.options.retry_max) };
+                    tracing::warn!(state = %next, "the journal still takes nothing");
                     self.tell(&next);
                     self.trouble = Some(Trouble { state: next, retry });
                 }

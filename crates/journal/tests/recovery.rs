@@ -297,6 +297,18 @@ async fn nothing_is_too_large_for_an_empty_queue() {
     house.close();
 }
 
+/// Without its reader nothing takes effect, so nothing more is answered.
+#[tokio::test]
+async fn a_feed_that_nobody_reads_ends_it() {
+    let (journal, told) = House::open(&SimDisk::default()).drop_feed();
+    while journal.submit(vec![frame(0)]).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    support::eventually(|| matches!(told.lock().as_slice(), [State::Ended { .. }])).await;
+    assert!(journal.failure().is_some());
+    journal.close();
+}
+
 /// Whoever dies or closes leaves nobody waiting.
 #[tokio::test]
 async fn closing_while_it_has_failed_ends() {

@@ -95,6 +95,11 @@ impl House {
         self.told.lock().clone()
     }
 
+    /// Drops the reading end of the feed.
+    pub(crate) fn drop_feed(self) -> (Journal, Arc<Mutex<Vec<State>>>) {
+        (self.journal, self.told)
+    }
+
     /// What the feed gave, and the disk.
     pub(crate) fn close(self) -> (Vec<Batch>, SimDisk) {
         self.journal.close();
