@@ -76,6 +76,7 @@ pub const ROUTES: &[Route] = &[
     public(Method::GET, "/api/v1/journal/key"),
     public(Method::GET, "/api/v1/journal/heads"),
     needs(Method::GET, "/api/v1/journal/proof", Permission::JournalRead),
+    needs(Method::GET, "/api/v1/journal/blobs/{id}", Permission::JournalRead),
     needs(Method::GET, "/api/v1/audit", Permission::AuditRead),
     public(Method::GET, "/api/openapi.json"),
     public(Method::GET, "/metrics"),

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use model::{Change, ControlRecord, Hold, HoldId, ProofError, Registry};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -180,6 +180,17 @@ pub(crate) async fn proof(
     let seen = Change::Audit { action: "record.prove".into(), subject: query.place, detail: String::new() };
     app.control().submit(&who, vec![seen]).await?;
     raw(proof).map(Json)
+}
+
+/// A file that a control record names: the original of an import.
+#[utoipa::path(get, path = "/api/v1/journal/blobs/{id}", tag = "custody", operation_id = "get_blob",
+    params(("id" = String, Path, description = "SHA-256 of the file, hex")),
+    responses((status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream")))]
+pub(crate) async fn blob(State(app): State<App>, Name(id): Name) -> Result<Response, Problem> {
+    let file = app.deps.truth.kept(id.clone()).await?;
+    let file =
+        file.ok_or_else(|| Problem::not_found(format_args!("file {:?}", id.chars().take(64).collect::<String>())))?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], file).into_response())
 }
 
 /// One entry of the control stream (审计记录).

@@ -3,8 +3,9 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use bytes::Bytes;
 use intake::{Fault, VehicleRow, read_vehicles, read_zones};
-use model::{CarrierId, Change, Vehicle, VehicleId, ZoneId};
+use model::{CarrierId, Change, Principal, Vehicle, VehicleId, ZoneId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,6 +31,24 @@ pub(crate) struct ImportReport {
 
 fn done(report: ImportReport) -> Done<ImportReport> {
     Done { status: StatusCode::OK, body: Some(report), id: None, location: None }
+}
+
+/// Records an import together with the file that it came from, which is kept; an import that changes nothing is not.
+async fn record(
+    app: &App,
+    who: &Principal,
+    kind: &str,
+    original: Bytes,
+    mut changes: Vec<Change>,
+    report: ImportReport,
+) -> Result<Response, Problem> {
+    if !changes.is_empty() {
+        let sha256 = app.deps.truth.keep(original.into()).await?;
+        let ImportReport { rows, created, updated, .. } = report;
+        let detail = format!("{rows} rows, {created} created, {updated} updated, file {sha256}");
+        changes.push(Change::Audit { action: format!("import.{kind}"), subject: sha256, detail });
+    }
+    submit(app, who, changes, || done(report)).await
 }
 
 /// A register of vehicles as CSV, UTF-8 or GBK, with a header: `plate`, `colour` and, where wanted, `carrier` and
@@ -63,7 +82,7 @@ pub(crate) async fn vehicles(
     if !faults.is_empty() {
         return Err(Problem::faults(faults));
     }
-    submit(&app, &who, plan.into_changes(), || done(report)).await
+    record(&app, &who, "vehicles", bytes, plan.into_changes(), report).await
 }
 
 /// Whether the vehicle or its terminal is to be changed. A new carrier alone is no change of the vehicle.
@@ -128,5 +147,5 @@ pub(crate) async fn zones(
     if !faults.is_empty() {
         return Err(Problem::faults(faults));
     }
-    submit(&app, &who, changes, || done(report)).await
+    record(&app, &who, "zones", bytes, changes, report).await
 }

@@ -69,6 +69,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(custody::key))
         .routes(routes!(custody::heads))
         .routes(routes!(custody::proof))
+        .routes(routes!(custody::blob))
         .routes(routes!(custody::audit))
         .routes(routes!(service::openapi))
         .routes(routes!(service::metrics))

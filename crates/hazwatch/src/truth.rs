@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::journal::{Algorithm, Clock, DailyHead, ProveError, PublicKey, RealDisk, Sealer, SealerOptions, Watermark};
+use ::journal::{
+    Algorithm, Blobs, Clock, DailyHead, ProveError, PublicKey, RealDisk, Sealer, SealerOptions, Watermark,
+};
 use ::journal::{daily_heads, prove, public_key, read_control};
 use model::{BoxFuture, ControlRecord, FramesError, Position, ProofError, RecordRef, TruthPort};
 use prometheus::{IntCounter, IntGauge, Registry};
@@ -42,6 +44,10 @@ pub(crate) fn key_json(key: &PublicKey) -> serde_json::Value {
         "public_key": key.to_string(),
         "pem": key.to_pem(),
     })
+}
+
+fn blobs(folder: &Path) -> Blobs {
+    Blobs::new(Arc::new(RealDisk), folder)
 }
 
 /// Reading failed; the text is for the log.
@@ -82,6 +88,21 @@ impl TruthPort for TruthOf {
                 ProveError::NotSealed(_) => ProofError::NotYet,
                 other => ProofError::Failed(other.to_string()),
             })
+        })
+    }
+
+    fn keep(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<String, FramesError>> {
+        Box::pin(async move {
+            let kept = self.blocking(move |folder| blobs(folder).put(&bytes).map_err(unread)).await;
+            kept.map(|id| id.to_string()).map_err(|Unread(text)| FramesError(text))
+        })
+    }
+
+    fn kept(&self, sha256: String) -> BoxFuture<'_, Result<Option<Vec<u8>>, FramesError>> {
+        Box::pin(async move {
+            let Ok(id) = sha256.parse() else { return Ok(None) };
+            let bytes = self.blocking(move |folder| blobs(folder).get(id).map_err(unread)).await;
+            bytes.map_err(|Unread(text)| FramesError(text))
         })
     }
 

@@ -186,6 +186,12 @@ pub trait TruthPort: Send + Sync {
     /// checks it.
     fn prove(&self, place: (u64, u32)) -> BoxFuture<'_, Result<String, ProofError>>;
 
+    /// Keeps a file among the blobs, durably; returns its SHA-256 in hex, by which a control record can name it.
+    fn keep(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<String, FramesError>>;
+
+    /// The file of that SHA-256; `None` when it is not kept.
+    fn kept(&self, sha256: String) -> BoxFuture<'_, Result<Option<Vec<u8>>, FramesError>>;
+
     /// Control records with a number below `before`, newest first.
     fn control_records(&self, before: u64, limit: usize) -> BoxFuture<'_, Result<Vec<ControlRecord>, FramesError>>;
 }

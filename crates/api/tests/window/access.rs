@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode};
 use model::{CaseId, FactId, Role};
 use serde_json::Value;
 
-use crate::support::{Fleet, HOLD, PLATFORM, World, ZONE};
+use crate::support::{FILE, Fleet, HOLD, PLATFORM, World, ZONE};
 
 /// How a route is called about one fleet.
 fn uris(route: &Route, fleet: &Fleet) -> Vec<String> {
@@ -24,6 +24,7 @@ fn uris(route: &Route, fleet: &Fleet) -> Vec<String> {
         "/api/v1/violations/{id}" => id(fleet.violation.clone()),
         path if path.contains("/zones/{id}") => id(ZONE.to_string()),
         path if path.contains("/forwarders/{id}") => id(PLATFORM.to_string()),
+        "/api/v1/journal/blobs/{id}" => id(FILE.to_owned()),
         "/api/v1/holds/{id}" => id(HOLD.to_string()),
         "/api/v1/journal/proof" => vec![format!("{}?place=9.0", route.path)],
         "/api/v1/denied" if route.method == Method::DELETE => vec![format!("{}?network=192.0.2.9", route.path)],

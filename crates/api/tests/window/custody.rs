@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use crate::support::{PLATFORM, World};
+use crate::support::{FILE, PLATFORM, World, request};
 
 #[tokio::test]
 async fn a_platform_is_let_in_listed_and_shut_out() {
@@ -87,4 +87,21 @@ async fn heads_are_public_and_proofs_are_not() {
     let next = trail["next"].as_str().unwrap();
     let older = world.get(&world.admin, &format!("/api/v1/audit?cursor={next}")).await.is(200).json();
     assert!(older["items"].as_array().unwrap().iter().any(|entry| entry["action"] == "forwarder_put"));
+}
+
+#[tokio::test]
+async fn the_file_of_an_import_is_kept() {
+    let world = World::new().await;
+    let csv = "plate,colour\n云D77777,2\n";
+    let send = || request(&world.admin, Method::POST, "/api/v1/imports/vehicles", "text/csv", csv.into());
+    world.send(send()).await.is(200);
+    let trail = world.get(&world.admin, "/api/v1/audit?limit=1").await.is(200).json();
+    let entry = &trail["items"][0];
+    assert_eq!((&entry["action"], &entry["subject"]), (&json!("import.vehicles"), &json!(FILE)));
+    let file = world.get(&world.admin, &format!("/api/v1/journal/blobs/{FILE}")).await.is(200);
+    assert_eq!(file.text, csv);
+    world.get(&world.admin, "/api/v1/journal/blobs/00").await.refused(404, "");
+    let count = world.control.count();
+    world.send(send()).await.is(200);
+    assert_eq!(world.control.count(), count, "what changes nothing is not recorded");
 }

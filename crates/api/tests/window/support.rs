@@ -130,7 +130,10 @@ impl ViewsPort for Views {
 }
 
 /// A truth that has one record, one head and one key.
-pub(crate) struct Truth(pub(crate) Arc<Control>);
+pub(crate) struct Truth(pub(crate) Arc<Control>, pub(crate) Mutex<Vec<u8>>);
+
+/// The name of the one file that is kept.
+pub(crate) const FILE: &str = "ab12";
 
 impl TruthPort for Truth {
     fn key(&self) -> String {
@@ -151,6 +154,16 @@ impl TruthPort for Truth {
             (seq, _) => Err(ProofError::NotFound(format!("no record at {seq}"))),
         };
         Box::pin(async move { outcome })
+    }
+
+    fn keep(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<String, FramesError>> {
+        *self.1.lock() = bytes;
+        Box::pin(async { Ok(FILE.to_owned()) })
+    }
+
+    fn kept(&self, sha256: String) -> BoxFuture<'_, Result<Option<Vec<u8>>, FramesError>> {
+        let bytes = (sha256 == FILE).then(|| self.1.lock().clone());
+        Box::pin(async { Ok(bytes) })
     }
 
     fn control_records(&self, before: u64, limit: usize) -> BoxFuture<'_, Result<Vec<ControlRecord>, FramesError>> {
@@ -286,7 +299,7 @@ impl World {
             control: control.clone(),
             views: views.clone(),
             frames: Arc::new(Frames),
-            truth: Arc::new(Truth(control.clone())),
+            truth: Arc::new(Truth(control.clone(), Mutex::default())),
             door: Arc::new(Door),
             metrics: prometheus::Registry::new(),
             clock: Arc::new(move || *clock.lock()),
