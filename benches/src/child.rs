@@ -43,8 +43,12 @@ impl Child {
 
     /// Another role of this program.
     pub(crate) fn of_self(name: &str, arguments: &[String]) -> Result<Self, Failure> {
-        let program = std::env::current_exe().map_err(Failure::io("find this program"))?;
-        Self::spawn(name, Command::new(program).args(arguments))
+        Self::spawn(name, role()?.args(arguments))
+    }
+
+    /// The same, where its complaints are expected.
+    pub(crate) fn of_self_unheard(name: &str, arguments: &[String]) -> Result<Self, Failure> {
+        Self::spawn(name, role()?.args(arguments).stderr(Stdio::null()))
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -101,6 +105,10 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn role() -> Result<Command, Failure> {
+    std::env::current_exe().map(Command::new).map_err(Failure::io("find this program"))
 }
 
 /// Ends this process, a child, as soon as its parent closes our standard input.

@@ -33,6 +33,15 @@ pub(crate) struct Demand {
 impl Demand {
     /// Starts the load process; terminals from `first` on, with their codes from a run before if there was one.
     pub(crate) fn start(&self, at: &Ready, first: u32, codes: Option<&Path>) -> Result<Child, Failure> {
+        Child::of_self("the load", &self.arguments(at, first, codes))
+    }
+
+    /// The same for a load whose server will be killed.
+    pub(crate) fn start_doomed(&self, at: &Ready) -> Result<Child, Failure> {
+        Child::of_self_unheard("the load", &self.arguments(at, 0, None))
+    }
+
+    fn arguments(&self, at: &Ready, first: u32, codes: Option<&Path>) -> Vec<String> {
         let manner = match self.manner {
             Manner::Full => "full",
             Manner::Paced => "paced",
@@ -49,7 +58,7 @@ impl Demand {
         ];
         arguments.extend(numbers.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()]));
         arguments.extend(codes.into_iter().flat_map(|path| ["--codes".to_owned(), path.display().to_string()]));
-        Child::of_self("the load", &arguments)
+        arguments
     }
 }
 

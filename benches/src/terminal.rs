@@ -20,7 +20,7 @@ use crate::error::Failure;
 pub(crate) const SEED: u64 = 1;
 /// Connections that one source address carries: the system finds a free port quickly while most are free.
 const PER_ADDRESS: u32 = 1_000;
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// A terminal that is authenticated.
 pub(crate) struct Terminal {

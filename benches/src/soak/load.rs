@@ -64,6 +64,7 @@ const KINDS: [Kind; 6] = [
             options.transport = Transport::Udp;
             options.manners.introduces_again = true;
             options.manners.answer_timeout = Duration::from_secs(2);
+            options.manners.retries = 1;
         },
     },
     Kind { name: FORWARDED, percent: 10, with: |options| options.source_addresses = vec![FORWARDER_FROM.into()] },

@@ -23,6 +23,8 @@ const TELL_EVERY: usize = 6;
 /// Memory that a trend has to reach for certain before it counts as growth, MiB an hour, and as a part of all.
 const GROWTH_MIB: f64 = 4.0;
 const GROWTH_PART: f64 = 0.02;
+/// Seconds after warm-up below which nothing is said about growth: caches still fill.
+const TELLING_S: f64 = 600.0;
 
 /// A kind of truck in the end.
 #[derive(Clone, Debug, Serialize)]
@@ -53,7 +55,7 @@ struct Found {
     http_slow: u64,
     /// Of the resident memory after the first third, MiB.
     memory: Trend,
-    memory_grows: bool,
+    memory_grows: Option<bool>,
     stopped_in_s: f64,
     violations: Vec<String>,
 }
@@ -94,6 +96,7 @@ async fn soak(cli: &Cli, options: &Soak) -> Result<Found, Failure> {
         }
         samples.push(sample);
     }
+    let minutes = sampler.began.elapsed().as_secs_f64() / 60.0;
     let (hostile, readers) = (load.hostile.clone(), load.readers.clone());
     let reports = load.stop().await?;
     let mut kinds = Vec::new();
@@ -120,9 +123,10 @@ async fn soak(cli: &Cli, options: &Soak) -> Result<Found, Failure> {
     let warm: Vec<_> = warm.collect();
     let memory = Trend::of(&warm);
     let level = warm.iter().map(|(_, mib)| *mib).fold(0.0, f64::max);
-    let memory_grows = memory.at_least_per_hour > GROWTH_MIB.max(GROWTH_PART * level);
+    let span_s = warm.last().zip(warm.first()).map_or(0.0, |(last, first)| last.0 - first.0);
+    let memory_grows = (span_s >= TELLING_S).then_some(memory.at_least_per_hour > GROWTH_MIB.max(GROWTH_PART * level));
     let mut found = Found {
-        minutes: sampler.began.elapsed().as_secs_f64() / 60.0,
+        minutes,
         samples,
         kinds,
         hostile_opened: hostile.opened(),
@@ -156,7 +160,7 @@ fn violations(found: &Found, http_errors: u64) -> Vec<String> {
             }
         }
     }
-    if found.memory_grows {
+    if found.memory_grows == Some(true) {
         bad.push(format!("memory grows by at least {:.1} MiB an hour", found.memory.at_least_per_hour));
     }
     if http_errors > 0 {
@@ -224,7 +228,11 @@ fn print(found: &Found) {
         found.http_unavailable,
         found.http_slow
     );
-    let word = if found.memory_grows { "GROWS" } else { "does not grow" };
+    let word = match found.memory_grows {
+        Some(true) => "GROWS",
+        Some(false) => "does not grow",
+        None => "was not watched for long enough",
+    };
     println!(
         "memory after warm-up {word}: {:+.1} MiB an hour (at least {:+.1} with 95 %); stopped in {:.1} s",
         found.memory.per_hour, found.memory.at_least_per_hour, found.stopped_in_s
