@@ -46,6 +46,12 @@ fn cpu(clock: ClockId) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
+/// What the process has in memory.
+fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
 /// The checkpoint of so many vehicles, with states as long as the rules' are.
 fn checkpoint(seq: u64, count: usize) -> Checkpoint {
     let state = |n| VehicleState { vehicle: vehicle(n), judged_to: Timestamp(0), state: vec![7; 150], last: None };
@@ -66,8 +72,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (rate, seconds, vehicles) = (next(0)?, next(10)?, next(10_000)?);
     let dir = tempfile::tempdir()?;
     let store = Store::open_with(dir.path(), Options::default()).await?;
+    let before = resident_bytes();
+    store.push_fixes(0, (0..vehicles).map(|n| (vehicle(n), fix(n, 0, n as u64 / 50))).collect());
+    println!(
+        "hot memory of one fix a vehicle: {} bytes a vehicle",
+        resident_bytes().saturating_sub(before) / vehicles as u64
+    );
     let (begin, mut pushing, mut made) = (Instant::now(), Duration::ZERO, Duration::ZERO);
-    let (mut total, mut since_cut, mut last_cut) = (0_usize, 0, Instant::now());
+    let (mut total, mut since_cut, mut last_cut) = (vehicles, vehicles, Instant::now());
     let mut committing: Option<tokio::task::JoinHandle<Result<Duration, store::StoreError>>> = None;
     let mut waits: Vec<Duration> = Vec::new();
     while begin.elapsed() < Duration::from_secs(seconds as u64) {

@@ -254,7 +254,7 @@ async fn damage_to_the_views_is_found_and_the_remedy_is_named() {
     let file = dir.path().join("views.db");
     let good = std::fs::read(&file).unwrap();
     let mut found = 0;
-    for page in (0..good.len() / 8192).step_by(3) {
+    for page in (0..good.len() / 8192).step_by(5) {
         flip(&file, page * 8192 + if page == 0 { 100 } else { 0 });
         let all = async {
             let store = Store::open(dir.path(), 1).await?;
@@ -275,23 +275,23 @@ async fn damage_to_the_views_is_found_and_the_remedy_is_named() {
         }
         std::fs::write(&file, &good).unwrap();
     }
-    assert!(found >= 8, "{found} found; the others are indexes, and tables that are empty or not asked");
+    assert!(found >= 5, "{found} found; the others are indexes, and tables that are empty or not asked");
 }
 
 /// Five hundred trucks send a day at once, while readers ask and newer fixes come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_day_of_many_trucks_is_cut_into_the_days_that_are_there() {
     const TRUCKS: u64 = 500;
-    const A_DAY: i64 = 144;
+    const A_DAY: i64 = 48;
     let (_dir, store) = fresh(3).await;
-    let report = |v: u64, n: i64| (VehicleId(v), fix(v, n * 600, n as u64));
+    let report = |v: u64, n: i64| (VehicleId(v), fix(v, n * 1800, n as u64));
     let mut seq = 0;
     let mut put = async |fixes: Vec<(VehicleId, Fix)>| {
         seq += 1;
         commit(&store, fixes, seq).await;
     };
     // The first and the third day in time, the day between late.
-    for n in (0..A_DAY).chain(2 * A_DAY..3 * A_DAY).collect::<Vec<_>>().chunks(24) {
+    for n in (0..A_DAY).chain(2 * A_DAY..3 * A_DAY).collect::<Vec<_>>().chunks(12) {
         put((0..TRUCKS).flat_map(|v| n.iter().map(move |n| report(v, *n))).collect()).await;
     }
     store.compact().await.unwrap();

@@ -1,6 +1,6 @@
 //! The block codec of tracks: fixes as columns, each guessed from its neighbours, the errors range-coded.
 //!
-//! One format for segment blocks and chunks, frozen as `proto/hazwatch/track/v1/track.md`. A block says which
+//! The format of chunks, frozen as `proto/hazwatch/track/v1/track.md`. A block says which
 //! columns it has and how each is stored; what this reader does not know is an error that says so. Any [`Fix`] comes
 //! back bit for bit. No input makes the decoder panic, and a short input makes no long output.
 
@@ -27,7 +27,7 @@ use predict::Context;
 pub const VERSION: u8 = 1;
 /// Most fixes in one block.
 pub const COUNT_MAX: usize = 1 << 16;
-/// Most fixes in one chunk; segment blocks may hold more.
+/// Most fixes in one chunk.
 pub const CHUNK_COUNT_MAX: usize = 1024;
 
 const CHECK_LEN: usize = 4;

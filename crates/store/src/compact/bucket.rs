@@ -60,7 +60,7 @@ pub(super) async fn step(shared: &Shared, bucket: i64, aim: Aim) -> Result<bool,
     let (leave, stay) = shared.compute(aim.kind, move || sort_out(&bodies, states, leaving)).await??;
     for slice in leave {
         move_slice(shared, slice, picked.void_mark, aim.kind).await?;
-        shared.pause().await;
+        shared.pause(aim.kind).await;
     }
     let gone: Vec<i64> = rows.iter().map(|row| row.id).collect();
     segments::replace(db, &gone, into, &stay).await?;

@@ -13,9 +13,9 @@
 mod bucket;
 mod plan;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,7 +27,9 @@ use bucket::Aim;
 
 /// Lowest priority that there is.
 const NICE: i32 = 19;
-/// After every transaction of the calm thread.
+/// Buckets that got nothing in so many rounds are done with: they leave for chunks however few they are.
+const IDLE_ROUNDS: usize = 16;
+/// After every transaction of the calm way.
 const PAUSE: Duration = Duration::from_millis(5);
 /// After a failure.
 const RETRY: Duration = Duration::from_secs(5);
@@ -42,8 +44,8 @@ pub(crate) struct Shared {
     options: Options,
     /// Bytes in segments.
     backlog: AtomicU64,
-    /// The newest segment of the round before.
-    idle: AtomicI64,
+    /// The newest segments of the rounds before, oldest first.
+    rounds: parking_lot::Mutex<VecDeque<i64>>,
     /// Buckets that somebody works on.
     busy: parking_lot::Mutex<BTreeSet<i64>>,
     released: Notify,
@@ -96,9 +98,9 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Lets others at the database, unless there is too much to do.
-    async fn pause(&self) {
-        if !self.is_pressed() {
+    /// Lets others at the database, unless somebody waits.
+    async fn pause(&self, kind: Round) {
+        if kind == Round::Calm && !self.is_pressed() {
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -147,8 +149,11 @@ impl Shared {
     /// # Errors
     /// The first bucket's error; the others were compacted all the same.
     async fn round(&self, kind: Round) -> Result<(), StoreError> {
-        let idle = self.idle.load(Ordering::Relaxed);
-        let (Some(last), _) = segments::newest(&self.db, idle).await? else { return Ok(()) };
+        let (Some(last), _) = segments::newest(&self.db, 0).await? else { return Ok(()) };
+        let idle = {
+            let rounds = self.rounds.lock();
+            rounds.front().copied().filter(|_| rounds.len() == IDLE_ROUNDS).unwrap_or(0)
+        };
         let whole = segments::void_count(&self.db).await? > VOIDS_MAX;
         let aim = Aim { last, idle, whole, kind };
         let mut outcome = Ok(());
@@ -171,20 +176,24 @@ impl Shared {
             }
         }
         segments::drop_empty(&self.db, last).await?;
-        self.idle.fetch_max(last, Ordering::Relaxed);
+        let mut rounds = self.rounds.lock();
+        rounds.push_back(last);
+        let excess = rounds.len().saturating_sub(IDLE_ROUNDS);
+        rounds.drain(..excess);
         outcome
     }
 
     async fn bucket(&self, bucket: i64, aim: Aim) -> Result<(), StoreError> {
         while Box::pin(bucket::step(self, bucket, aim)).await? && !self.is_stopped() {
-            self.pause().await;
+            self.pause(aim.kind).await;
         }
         Ok(())
     }
 
     /// Whether enough segments have gathered for a round.
     async fn is_due(&self) -> Result<bool, StoreError> {
-        let (_, fresh) = segments::newest(&self.db, self.idle.load(Ordering::Relaxed)).await?;
+        let before = self.rounds.lock().back().copied().unwrap_or(0);
+        let (_, fresh) = segments::newest(&self.db, before).await?;
         Ok(fresh >= self.options.segments_max.max(1) && !self.is_pressed())
     }
 
@@ -197,7 +206,7 @@ impl Shared {
                 Err(error) => Err(error),
             };
             match outcome {
-                Ok(true) => self.pause().await,
+                Ok(true) => self.pause(Round::Calm).await,
                 Ok(false) => {
                     self.settled.send_replace(committed);
                     self.wake_calm.notified().await;
@@ -254,7 +263,7 @@ impl Compactor {
             db,
             options,
             backlog: AtomicU64::new(backlog),
-            idle: AtomicI64::new(0),
+            rounds: parking_lot::Mutex::default(),
             busy: parking_lot::Mutex::default(),
             released: Notify::new(),
             chunks: RwLock::default(),
@@ -334,7 +343,7 @@ impl Compactor {
 
     /// Lets others at the database.
     pub(crate) async fn pause(&self) {
-        self.shared.pause().await;
+        self.shared.pause(Round::Calm).await;
     }
 
     /// Looks whether there is anything to do.
