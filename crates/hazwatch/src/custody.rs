@@ -150,3 +150,40 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{ControlRecord, Position};
+    use store::Checkpoint;
+
+    #[tokio::test]
+    async fn views_begin_with_the_base_that_was_recorded_and_with_no_other() {
+        let dir = tempfile::tempdir().expect("folder");
+        let (data, bases, views) = (dir.path().join("data"), dir.path().join("bases"), dir.path().join("new.db"));
+        let store = Store::open(&data, 1).await.expect("store");
+        assert!(matches!(take_base(&store, &bases).await, Err(StoreError::Refused(_))), "there is no checkpoint");
+        let checkpoint = Checkpoint {
+            position: Position { shard: 0, seq: 42 },
+            blobs: vec![("journal_head".to_owned(), vec![7; 32])],
+            ..Checkpoint::default()
+        };
+        store.checkpoint(checkpoint).await.expect("checkpoint");
+        let base = take_base(&store, &bases).await.expect("base");
+        assert_eq!((base.position.seq, base.head), (42, [7; 32]));
+
+        let mut registry = Registry::default();
+        assert!(start_from_base(&registry, &bases, &views).expect("none").is_none());
+        let change = Change::BaseTaken(base.clone());
+        registry.apply(&ControlRecord { seq: 1, recorded_at: Timestamp(0), actor: String::new(), change });
+        assert_eq!(start_from_base(&registry, &bases, &views).expect("restored"), Some(base.clone()));
+        assert_eq!(std::fs::read(&views).expect("read"), std::fs::read(path(&bases, &base)).expect("read"));
+
+        std::fs::remove_file(&views).expect("removed");
+        let mut altered = std::fs::read(path(&bases, &base)).expect("read");
+        altered[100] ^= 1;
+        std::fs::write(path(&bases, &base), altered).expect("written");
+        assert!(start_from_base(&registry, &bases, &views).is_err(), "another file than the recorded one");
+        assert!(!views.exists());
+    }
+}
