@@ -62,26 +62,29 @@ impl Acceptor {
         tokio::time::sleep(PAUSE).await;
     }
 
-    /// Takes in those who wait and closes them at once; `false` when there was no number even for that.
+    /// Takes in those who wait and closes them at once; `false` when there was no number even for that. Without numbers
+    /// the system says so even when nobody waits.
     async fn refuse(&mut self) -> bool {
+        let had_spare = self.spare.is_some();
         let mut refused = 0;
         while self.spare.take().is_some() {
             let mut accept = pin!(self.listener.accept());
             // Whoever waited may have gone: nobody is waited for while the spare is closed.
             let taken = std::future::poll_fn(|cx| Poll::Ready(accept.as_mut().poll(cx))).await;
-            let Poll::Ready(Ok(connection)) = taken else { break };
-            drop(connection);
+            let is_refused = matches!(taken, Poll::Ready(Ok(_)));
+            drop(taken);
+            self.spare = spare();
+            if !is_refused {
+                break;
+            }
             refused += 1;
-            self.spare = spare();
         }
-        if self.spare.is_none() {
-            self.spare = spare();
-        }
-        self.count("no_descriptor", refused);
         if refused > 0 {
+            self.count("no_descriptor", refused);
             self.tell(&io::Error::from(rustix::io::Errno::MFILE));
         }
-        refused > 0
+        self.spare = self.spare.take().or_else(spare);
+        had_spare
     }
 
     fn count(&mut self, reason: &str, count: u64) {
