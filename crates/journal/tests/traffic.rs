@@ -337,3 +337,44 @@ async fn looking_back_finds_the_same_with_and_without_indexes() {
     .expect("read");
     assert_eq!(count, expected[0].len());
 }
+
+/// Prints figures; asserts nothing. `cargo test --release -p hazwatch-journal --test traffic -- --ignored --nocapture`
+#[tokio::test]
+#[ignore = "prints figures"]
+async fn figures() {
+    for (trucks, seconds, commit_us) in [(1_500, 3_600, 100_000), (1_500, 3_600, 10_000_000), (20_000, 1_000, 100_000)]
+    {
+        let disk = SimDisk::default();
+        let frames = traffic(trucks, seconds);
+        let night = BEGIN_S + 600;
+        let frames: Vec<Record> = frames.into_iter().filter(|f| f.received.secs() >= night).collect();
+        write(&disk, &frames, commit_us).await;
+        let cpu = || thread_cpu_s();
+        let read = |what: &str| {
+            let begin = cpu();
+            let mut reader = Reader::open(Arc::new(disk.clone()), &folder(), 0, u64::MAX, 0).expect("readable");
+            let mut records = 0;
+            while let Some(batch) = reader.next_batch().expect("whole") {
+                records += batch.records.len();
+            }
+            eprintln!("{what}: {:.0} records/s", records as f64 / (cpu() - begin));
+        };
+        let raw: usize = frames.iter().map(|frame| frame.raw.len()).sum();
+        eprintln!("{trucks} trucks, {} frames, {:.1} bytes a frame", frames.len(), raw as f64 / frames.len() as f64);
+        read("plain");
+        let begin = cpu();
+        for step in pack_all(&disk) {
+            let Recompressed::Packed { records, bytes_before, bytes_after, .. } = step else { panic!("{step:?}") };
+            let each = |bytes: u64| bytes as f64 / records as f64;
+            eprintln!("{records} records: {:.1} -> {:.2} bytes a record", each(bytes_before), each(bytes_after));
+        }
+        eprintln!("packed and compared: {:.0} records/s", frames.len() as f64 / (cpu() - begin));
+        read("packed");
+    }
+}
+
+/// Seconds of processor time of this thread.
+fn thread_cpu_s() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}

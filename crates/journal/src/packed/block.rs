@@ -340,3 +340,92 @@ pub(super) fn unpack(
     };
     Ok(envelopes.into_iter().map(cut).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hash::GENESIS;
+
+    fn parts(number: u64, records: &[Record]) -> Parts {
+        let header = pb::Header {
+            format: 1,
+            stream: 1,
+            writer_seq: number,
+            algorithm: Algorithm::Sha256.to_pb() as i32,
+            count: records.len() as u32,
+            ..pb::Header::default()
+        };
+        let encode = |record: &Record| {
+            let mut bytes = BytesMut::new();
+            record.encode(&mut bytes);
+            bytes.freeze()
+        };
+        Parts {
+            header_bytes: header.encode_to_vec().into(),
+            header,
+            records: records.iter().map(encode).chain(std::iter::once(Bytes::from_static(b"\x10\x09odd"))).collect(),
+        }
+        .counted()
+    }
+
+    impl Parts {
+        fn counted(mut self) -> Self {
+            self.header.count = self.records.len() as u32;
+            self.header_bytes = self.header.encode_to_vec().into();
+            self
+        }
+
+        fn length(&self) -> usize {
+            8 + self.header_bytes.len() + self.records.iter().map(|record| 8 + record.len()).sum::<usize>()
+        }
+    }
+
+    fn sample() -> (Vec<Parts>, usize) {
+        let terminal = |n: u8| TerminalId::from_wire(&[0x13, n]);
+        let frame = |n: u8| Bytes::from(vec![0x7e, 2, 0, n, n, 0x7e]);
+        let envelopes: Vec<Parts> = (0..30_u8)
+            .map(|n| {
+                let at = Timestamp(i64::from(n) * 1_000);
+                let stranger = Record::stranger(at, None, 4, "10.0.0.1:5".into(), frame(n ^ 1));
+                let through = Record::uplink(at, terminal(n % 3), 2, frame(n)).through(Some(ForwarderId(9)));
+                let command = Record::command(at, terminal(n), 3, CommandId(77), frame(7));
+                parts(u64::from(n), &[stranger, through, Record::tick(at), command])
+            })
+            .collect();
+        let length = envelopes.iter().map(Parts::length).sum();
+        (envelopes, length)
+    }
+
+    #[test]
+    fn every_kind_of_record_comes_back() {
+        let (envelopes, length) = sample();
+        let packed = pack(GENESIS, &envelopes, length).expect("packs");
+        let unpacked = unpack(GENESIS, &packed, envelopes.len() as u32, length).expect("unpacks");
+        for (parts, unpacked) in envelopes.iter().zip(&unpacked) {
+            let mut pieces = crate::decode::Pieces::new(unpacked.body.clone());
+            assert_eq!(pieces.take().as_ref(), Some(&parts.header_bytes));
+            assert_eq!(std::iter::from_fn(|| pieces.take()).collect::<Vec<_>>(), parts.records);
+        }
+        assert!(unpack(GENESIS, &packed, envelopes.len() as u32, length + 1).is_err());
+        assert!(unpack(GENESIS, &packed, envelopes.len() as u32 + 1, length).is_err());
+    }
+
+    proptest! {
+        /// Whatever the bytes are: an end, within the length that was promised, and no panic.
+        #[test]
+        fn garbage_ends(bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0..400_usize, length in 0..20_000_usize) {
+            let _ = unpack(GENESIS, &bytes, 50, length);
+            let (envelopes, whole) = sample();
+            let mut packed = pack(GENESIS, &envelopes, whole).expect("packs");
+            let at = at % packed.len();
+            for (old, new) in packed[at..].iter_mut().zip(&bytes) {
+                *old ^= new;
+            }
+            if let Ok(envelopes) = unpack(GENESIS, &packed, 30, whole) {
+                prop_assert_eq!(envelopes.iter().map(|unpacked| unpacked.body.len()).sum::<usize>(), whole);
+            }
+        }
+    }
+}

@@ -16,6 +16,11 @@ const SHARED: usize = 64;
 const STEPS: usize = 5;
 /// Trees of a place: two by steps, one for each byte that stood there.
 const SLOTS: usize = 2 * STEPS + 256;
+/// So many bytes in a row are first asked whether all of them are as predicted.
+const GROUP: usize = 8;
+/// After so many misses at a place the ways that are not used there are tried only now and then.
+const TRIED_ALWAYS: u32 = 64;
+const TRIED_EVERY: u32 = 8;
 /// Types remembered for each terminal.
 const TYPES_PER_TERMINAL: usize = 8;
 /// Longer frames are coded, but nothing is predicted from them.
@@ -37,15 +42,18 @@ pub(super) struct Pasts(Vec<Past>);
 
 struct Place {
     hits: [Bit; 32],
-    /// What each way of coding costs here lately.
+    /// What each way of coding costs here lately, and which is the cheapest.
     costs: [u32; 3],
+    way: usize,
+    /// How often the prediction did not hold.
+    misses: u32,
     /// Where the trees of this place are in the arena; 0 for none yet.
     slots: Box<[u32; SLOTS]>,
 }
 
 impl Place {
     fn new() -> Self {
-        Self { hits: [Bit::NEW; 32], costs: [2_048; 3], slots: Box::new([0; SLOTS]) }
+        Self { hits: [Bit::NEW; 32], costs: [2_048; 3], way: 0, misses: 0, slots: Box::new([0; SLOTS]) }
     }
 }
 
@@ -58,6 +66,7 @@ pub(super) struct Frames {
     keys: [Tree; 2],
     types: HashMap<[u8; 2], usize>,
     places: Vec<Option<Place>>,
+    groups: Vec<[Bit; 8]>,
     trees: Vec<Tree>,
     /// The newest frame of each type, whoever sent it.
     newest: HashMap<[u8; 2], Vec<u8>>,
@@ -114,6 +123,7 @@ impl Frames {
             keys: [TREE; 2],
             types: HashMap::new(),
             places: std::iter::repeat_with(|| None).take(TYPES * PLACES).collect(),
+            groups: vec![[Bit::NEW; 8]; TYPES * PLACES / GROUP],
             // The first is never used, so that 0 can mean none.
             trees: vec![TREE],
             newest: HashMap::new(),
@@ -172,6 +182,7 @@ impl Frames {
         let number = *self.types.entry(past.key).or_insert(types.min(TYPES - 1));
         let mut row = Row {
             places: &mut self.places[number * PLACES..(number + 1) * PLACES],
+            groups: &mut self.groups[number * PLACES / GROUP..(number + 1) * PLACES / GROUP],
             trees: &mut self.trees,
             last: &past.last,
             before: &before,
@@ -181,9 +192,14 @@ impl Frames {
         };
         row.hits.resize(length.min(REMEMBERED_MAX), 0);
         cur.extend(past.key.iter().take(length));
-        for at in cur.len()..length {
-            let byte = row.byte(coder, &cur, at, want.get(at).copied().unwrap_or(0));
-            cur.push(byte);
+        while cur.len() < length {
+            let end = ((cur.len() / GROUP + 1) * GROUP).min(length);
+            if !row.group(coder, &mut cur, end, want) {
+                for at in cur.len()..end {
+                    let byte = row.byte(coder, &cur, at, want.get(at).copied().unwrap_or(0));
+                    cur.push(byte);
+                }
+            }
         }
         if length > REMEMBERED_MAX {
             past.before = before;
@@ -222,6 +238,7 @@ enum Coded {
 /// One frame that is being coded.
 struct Row<'a> {
     places: &'a mut [Option<Place>],
+    groups: &'a mut [[Bit; 8]],
     trees: &'a mut Vec<Tree>,
     last: &'a [u8],
     before: &'a [u8],
@@ -245,18 +262,51 @@ fn step(predicted: u32, bytes: &[u8], at: usize) -> usize {
 }
 
 impl Row<'_> {
+    /// Where the odds of a place are.
+    const fn place(at: usize) -> usize {
+        if at < PLACES { at } else { SHARED + at % SHARED }
+    }
+
+    /// What the byte should be, by the way that is the cheapest at its place.
+    #[inline]
+    fn predict(&self, at: usize) -> u8 {
+        let (last, before) = (self.last.get(at).copied().unwrap_or(0), self.before.get(at).copied().unwrap_or(0));
+        match &self.places[Self::place(at)] {
+            Some(place) if place.way > 0 => last,
+            _ => last.wrapping_mul(2).wrapping_sub(before),
+        }
+    }
+
+    /// Asks whether all bytes up to `end` are as predicted, and takes them if so.
+    #[inline]
+    fn group(&mut self, coder: &mut impl Coder, cur: &mut Vec<u8>, end: usize, want: &[u8]) -> bool {
+        let at = cur.len();
+        let mut predicted = [0; GROUP];
+        let predicted = &mut predicted[..end - at];
+        for (offset, byte) in predicted.iter_mut().enumerate() {
+            *byte = self.predict(at + offset);
+        }
+        let past = self.hits.get_mut(at..end).unwrap_or_default();
+        let history = past.iter().fold(3, |all, hits| all & hits);
+        let context = usize::from(history) << 1 | usize::from(self.is_cold);
+        let model = &mut self.groups[Self::place(at) / GROUP][context];
+        let is_held = coder.bit(model, want.get(at..end) == Some(predicted));
+        if is_held {
+            past.iter_mut().for_each(|hits| *hits = (*hits << 1) | 1);
+            cur.extend_from_slice(predicted);
+            self.held = true;
+        }
+        is_held
+    }
+
     #[inline]
     fn byte(&mut self, coder: &mut impl Coder, cur: &[u8], at: usize, want: u8) -> u8 {
-        let place = if at < PLACES { at } else { SHARED + at % SHARED };
-        let place = self.places[place].get_or_insert_with(Place::new);
-        let (last, before) = (window(self.last, at), window(self.before, at));
-        let line = (2 * last).wrapping_sub(before) & 0x00ff_ffff;
-        let way = (1..3).fold(0, |best, way| if place.costs[way] < place.costs[best] { way } else { best });
-        let predicted = if way == 0 { line as u8 } else { last as u8 };
+        let predicted = self.predict(at);
+        let place = self.places[Self::place(at)].get_or_insert_with(Place::new);
         let past = self.hits.get_mut(at);
         let history = past.as_ref().map_or(0, |hits| usize::from(**hits & 3));
         let context =
-            usize::from(way == 0) << 4 | history << 2 | usize::from(self.held) << 1 | usize::from(self.is_cold);
+            usize::from(place.way == 0) << 4 | history << 2 | usize::from(self.held) << 1 | usize::from(self.is_cold);
         self.held = coder.bit(&mut place.hits[context], want == predicted);
         if let Some(hits) = past {
             *hits = (*hits << 1) | u8::from(self.held);
@@ -264,21 +314,34 @@ impl Row<'_> {
         if self.held {
             return predicted;
         }
+        let (last, before) = (window(self.last, at), window(self.before, at));
+        let line = (2 * last).wrapping_sub(before) & 0x00ff_ffff;
         // Each way: what is added to its symbol to make the byte, and its tree.
         let ways = [
             (line as u8, step(line, cur, at)),
             (last as u8, STEPS + step(last, cur, at)),
             (0, 2 * STEPS + (last & 0xff) as usize),
         ];
-        let (base, slot) = ways[way];
+        let (base, slot) = ways[place.way];
         let chosen = tree(self.trees, &mut place.slots[slot]);
         let value = byte(coder, &mut self.trees[chosen], want.wrapping_sub(base)).wrapping_add(base);
-        for (other, (base, slot)) in ways.into_iter().enumerate() {
-            let index = if other == way { chosen } else { tree(self.trees, &mut place.slots[slot]) };
-            let cost = follow(&mut self.trees[index], value.wrapping_sub(base), other != way);
-            place.costs[other] = place.costs[other] - place.costs[other] / 16 + cost / 16;
+        place.misses = place.misses.wrapping_add(1);
+        if place.misses < TRIED_ALWAYS || place.misses.is_multiple_of(TRIED_EVERY) {
+            place.try_ways(self.trees, ways, value);
         }
         value
+    }
+}
+
+impl Place {
+    /// Lets each way learn the byte, and sees which is the cheapest.
+    fn try_ways(&mut self, trees: &mut Vec<Tree>, ways: [(u8, usize); 3], value: u8) {
+        for (way, (base, slot)) in ways.into_iter().enumerate() {
+            let index = tree(trees, &mut self.slots[slot]);
+            let cost = follow(&mut trees[index], value.wrapping_sub(base), way != self.way);
+            self.costs[way] = self.costs[way] - self.costs[way] / 16 + cost / 16;
+        }
+        self.way = (1..3).fold(0, |best, way| if self.costs[way] < self.costs[best] { way } else { best });
     }
 }
 
