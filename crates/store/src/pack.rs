@@ -46,6 +46,8 @@ pub(crate) fn pack(buffers: &[Arc<Buffer>], checkpoint: &mut Checkpoint) -> Pack
         (bucket, row::write_states(&of))
     });
     let content = Content { states: states.collect(), rows: rows.finish() };
+    // In the order of the table, so that its pages are visited once.
+    checkpoint.states.sort_by_key(|state| state.vehicle.0 as i64);
     Packed { content, last: last_positions(buffers, checkpoint) }
 }
 
@@ -53,7 +55,6 @@ fn last_positions(buffers: &[Arc<Buffer>], checkpoint: &Checkpoint) -> Vec<(Vehi
     let mut last: Vec<(VehicleId, LastPosition)> =
         checkpoint.states.iter().filter_map(|s| Some((s.vehicle, s.last?))).collect();
     last.extend(buffers.iter().flat_map(|b| b.last_positions()));
-    // In the order of the table, so that its pages are visited once.
     last.sort_by_key(|(vehicle, _)| vehicle.0 as i64);
     last.dedup_by(|(vehicle, position), (kept, best)| {
         let same = vehicle == kept;

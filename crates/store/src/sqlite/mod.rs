@@ -34,6 +34,8 @@ pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// A log that a burst made longer is cut back to this, bytes.
 const LOG_MAX: &str = "67108864";
 
+/// What the writer remembers of the file, KiB as SQLite counts them: a transaction that does not fit is written twice.
+const WRITER_CACHE: &str = "-65536";
 /// Of files that are made now: a chunk fits into one page, a row of a segment into few.
 const PAGE_BYTES: u32 = 8192;
 
@@ -95,7 +97,7 @@ impl Db {
         }
         first.close().await.map_err(failed)?;
         let pool = |count: u32| SqlitePoolOptions::new().max_connections(count).idle_timeout(None).max_lifetime(None);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+        let writer = pool(1).connect_with(options.clone().pragma("cache_size", WRITER_CACHE)).await.map_err(failed)?;
         let keeper = pool(1).connect_lazy_with(options.clone());
         let read_only = options.read_only(true).create_if_missing(false);
         let readers = pool(kind.readers.max(1)).connect_with(read_only).await.map_err(failed)?;
