@@ -201,6 +201,9 @@ pub(crate) struct Soak {
     /// Hostile connections.
     #[arg(long, default_value_t = 200)]
     pub(crate) hostile: u32,
+    /// Hours of positions that the trucks with messages in parts bring when they come, 0 to 24.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=24))]
+    pub(crate) backlog: u64,
 }
 
 /// Options of `memory`.

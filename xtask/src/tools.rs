@@ -35,7 +35,7 @@ Example:
 ";
 
 pub(crate) const SOAK_HELP: &str = "\
-Usage: cargo xtask soak [--minutes N] [--vehicles N] [--interval SECONDS] [--hostile N] [--json FILE]
+Usage: cargo xtask soak [--minutes N] [--vehicles N] [--interval SECONDS] [--hostile N] [--backlog HOURS] [--json FILE]
 
 Runs the release server under a mixed load: connected, late, in parts, over a forwarding platform, over datagrams, in
 reconnect storms, beside hostile clients and readers over HTTP. Looks every ten seconds at memory, open files, threads,
@@ -46,6 +46,7 @@ Fails when anything was lost, doubled or invented, or when memory grows after wa
   --vehicles N        trucks, all kinds together (default 1000)
   --interval SECONDS  between two positions of a truck (default 2)
   --hostile N         hostile connections (default 200)
+  --backlog HOURS     what the trucks with messages in parts bring when they come (default 1)
   --json FILE         write all that was seen
 
 Example:

@@ -20,8 +20,8 @@ use crate::terminal::{SEED, identity};
 /// Where the forwarding platform connects from.
 const FORWARDER_FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 9);
 const DRAIN: Duration = Duration::from_secs(60);
-/// What the trucks of a backlog have in their stores when they come.
-const BACKLOG: Duration = Duration::from_secs(3_600);
+/// What a truck's store holds: a day at a position a second.
+const STORE_MAX: usize = 90_000;
 const STORM_EVERY: Duration = Duration::from_secs(45);
 /// Between two questions of a reader.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -32,15 +32,15 @@ const SLOW: Duration = Duration::from_secs(5);
 struct Kind {
     name: &'static str,
     percent: u32,
-    with: fn(&mut Options),
+    with: fn(&mut Options, &Soak),
 }
 
 const KINDS: [Kind; 6] = [
-    Kind { name: "connected", percent: 45, with: |_| () },
+    Kind { name: "connected", percent: 45, with: |_, _| () },
     Kind {
         name: "late",
         percent: 15,
-        with: |options| {
+        with: |options, _| {
             options.dead_zones = true;
             options.reconnects = true;
             options.speedup = 20.0;
@@ -49,25 +49,26 @@ const KINDS: [Kind; 6] = [
     Kind {
         name: "in parts",
         percent: 10,
-        with: |options| {
-            options.backlog = BACKLOG;
+        with: |options, soak| {
+            options.backlog = Duration::from_hours(soak.backlog);
+            options.manners.store_max = STORE_MAX;
             options.reconnects = true;
             options.manners.late = Late::Parts { bytes: 1_000, max: 12 };
             options.editions = Editions { v2011: 0, ..options.editions };
         },
     },
-    Kind { name: "storms", percent: 10, with: |options| options.storm_every = Some(STORM_EVERY) },
+    Kind { name: "storms", percent: 10, with: |options, _| options.storm_every = Some(STORM_EVERY) },
     Kind {
         name: "UDP",
         percent: 10,
-        with: |options| {
+        with: |options, _| {
             options.transport = Transport::Udp;
             options.manners.introduces_again = true;
             options.manners.answer_timeout = Duration::from_secs(2);
             options.manners.retries = 1;
         },
     },
-    Kind { name: FORWARDED, percent: 10, with: |options| options.source_addresses = vec![FORWARDER_FROM.into()] },
+    Kind { name: FORWARDED, percent: 10, with: |options, _| options.source_addresses = vec![FORWARDER_FROM.into()] },
 ];
 const FORWARDED: &str = "forwarded";
 
@@ -116,7 +117,7 @@ pub(super) fn start(options: &Soak, jt808: SocketAddr, http: SocketAddr, folder:
         trucks.drain = DRAIN;
         let ledger = folder.join(format!("ledger-{}.jsonl", name.replace(' ', "-")));
         trucks.ledger = Some(ledger.clone());
-        with(&mut trucks);
+        with(&mut trucks, options);
         let stats = Arc::new(Stats::default());
         let until = ended(stopped.clone());
         let counted = stats.clone();
