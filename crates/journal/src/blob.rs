@@ -18,6 +18,8 @@ use crate::disk::Disk;
 pub const BLOB_BYTES_MAX: usize = 256 << 20;
 /// Under the journal's folder.
 const FOLDER: &str = "blobs";
+/// Under that: what has no name yet.
+const INCOMING: &str = "incoming";
 
 /// The SHA-256 of a blob, which is its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +131,63 @@ impl Blobs {
         Ok(id)
     }
 
+    /// Keeps what a reader gives, up to `max` bytes, without holding it in memory; durable when it returns. Blocks.
+    ///
+    /// # Errors
+    /// When it is too much, cannot be read, or the disk refuses; then nothing is visible.
+    pub fn put_from(&self, content: &mut dyn io::Read, max: usize) -> Result<BlobId, BlobError> {
+        let mut name = [0; 16];
+        let incoming = self.folder.join(INCOMING);
+        getrandom::fill(&mut name).map_err(|e| failed("name a file in", &incoming)(io::Error::other(e)))?;
+        self.disk.make_folder(&incoming).map_err(failed("make", &incoming))?;
+        let part = incoming.join(hex::encode(name));
+        let kept = self.receive(content, max.min(BLOB_BYTES_MAX), &part);
+        if kept.is_err() {
+            // It has no name yet; if this fails too, `remove_unfinished` does it.
+            let _ = self.disk.remove_file(&part);
+        }
+        kept
+    }
+
+    fn receive(&self, content: &mut dyn io::Read, max: usize, part: &Path) -> Result<BlobId, BlobError> {
+        let mut file = self.disk.create(part, &[]).map_err(failed("write", part))?;
+        let (mut hasher, mut piece, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
+        loop {
+            let read = match content.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(failed("read what goes into", part)(error)),
+            };
+            bytes += read;
+            if bytes > max {
+                return Err(BlobError::TooLarge { bytes });
+            }
+            hasher.update(&piece[..read]);
+            file.append(&piece[..read]).map_err(failed("write", part))?;
+        }
+        file.sync().map_err(failed("write", part))?;
+        let id = BlobId(hasher.finalize().into());
+        let path = self.path(id);
+        let shelf = path.parent().unwrap_or(&self.folder);
+        self.disk.make_folder(shelf).map_err(failed("make", shelf))?;
+        self.disk.rename(part, &path).map_err(failed("name", &path))?;
+        Ok(id)
+    }
+
+    /// Removes what interrupted writes left behind; call it at the start, before anything is put.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn remove_unfinished(&self) -> Result<(), BlobError> {
+        let incoming = self.folder.join(INCOMING);
+        for name in self.disk.list(&incoming).map_err(failed("list", &incoming))? {
+            let path = incoming.join(name);
+            self.disk.remove_file(&path).map_err(failed("remove", &path))?;
+        }
+        Ok(())
+    }
+
     /// The bytes under a name, checked; `None` when there are none. Blocks.
     ///
     /// # Errors
@@ -213,6 +272,26 @@ mod tests {
         for bad in ["", "e3", &"g".repeat(64), &"é".repeat(32)] {
             assert!(bad.parse::<BlobId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn streams_are_kept_under_their_hash_and_never_seen_in_part() {
+        let disk = SimDisk::default();
+        let blobs = blobs(&disk);
+        let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n >> 3) as u8).collect();
+        let id = blobs.put_from(&mut &content[..], usize::MAX).expect("kept");
+        assert_eq!(id, BlobId::of(&content));
+        assert_eq!(blobs.put_from(&mut &content[..], usize::MAX).expect("kept again"), id);
+        let after = Blobs::new(Arc::new(disk.power_cut(0)), Path::new("/data/journal"));
+        assert_eq!(after.get(id).expect("read"), Some(content.clone()));
+        let refused = blobs.put_from(&mut &content[1..], 2_000_000);
+        assert!(matches!(refused, Err(BlobError::TooLarge { .. })));
+        disk.fail_sync_after(0);
+        assert!(blobs.put_from(&mut &content[2..], usize::MAX).is_err());
+        assert_eq!(blobs.list().expect("listed"), [id]);
+        disk.set_content(&blobs.folder.join(INCOMING).join("left"), vec![1]);
+        blobs.remove_unfinished().expect("removed");
+        assert_eq!(disk.files().len(), 1);
     }
 
     #[test]

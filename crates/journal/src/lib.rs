@@ -62,7 +62,7 @@ pub use record::{Batch, Kind, Record};
 pub use retention::{Keep, Plan, Segment, Why, plan, sweep};
 pub use seal::{
     DailyHead, KeyId, PublicKey, PublicKeyError, Seal, SealError, SealedChain, Sealer, SealerOptions, daily_heads,
-    public_key,
+    public_key, sealed_frames,
 };
 pub use segment::{Broken, OpenError, SEGMENT_BYTES_MAX, Stream};
 pub use verify::{Parting, Report, SealReport, VerifyError, compare, verify, verify_blobs, verify_with};

@@ -113,19 +113,20 @@ fn look_through(
     visit: &mut impl FnMut(Batch) -> bool,
 ) -> Result<Outcome, ReadError> {
     let segment = Segment::open(disk, path)?;
-    let end = segment.end(is_last)?;
+    let (start, end) = (segment.start(), segment.end(is_last)?);
     let index = if is_last { None } else { read_index(disk, path, segment.length) };
+    // One handle for all: the file may be replaced by its packed form meanwhile.
+    let mut walk = segment.walk(start, end);
     let (wanted, reaches_further) = match index {
         Some(index) => wanted_of(&index, sought),
         None => {
-            let start = segment.start();
-            let runs = Segment::open(disk, path)?.walk(start, end).runs()?;
+            let runs = walk.runs()?;
             let reaches = runs.first().is_none_or(|(_, received)| *received >= sought.from.0);
             (runs.into_iter().map(|(run, _)| (run, true)).collect(), reaches)
         }
     };
+    let mut backwards = Backwards::new(walk);
     let before = sought.before.unwrap_or(u64::MAX);
-    let mut backwards = Backwards::new(segment, end);
     // From the newest run on; each ends where the next begins.
     let mut upper = before;
     for (run, may_hold) in wanted.into_iter().rev() {

@@ -316,9 +316,8 @@ impl Walk {
 pub(crate) struct Backwards(Walk);
 
 impl Backwards {
-    pub(crate) fn new(segment: Segment, end: u64) -> Self {
-        let start = segment.start();
-        Self(segment.walk(start, end))
+    pub(crate) const fn new(walk: Walk) -> Self {
+        Self(walk)
     }
 
     /// The envelopes of a run up to the one before `before`, newest first.

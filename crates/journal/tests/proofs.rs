@@ -370,3 +370,36 @@ async fn verify_holds_daily_heads_against_what_was_published() {
     let said = verify_with(&other, &folder(), &trust).expect_err("another").to_string();
     assert!(said.contains("not the one that was published"), "{said}");
 }
+
+#[tokio::test]
+async fn a_change_of_the_hash_function_begins_a_new_segment() {
+    let disk = SimDisk::default();
+    for (round, algorithm) in
+        [Algorithm::Sha256, Algorithm::Sm3, Algorithm::Sm3, Algorithm::Sha256].into_iter().enumerate()
+    {
+        let now_us = (BEGIN_S + round as i64) * 1_000_000;
+        let mut house = House::open(&disk, now_us, algorithm, round as u64);
+        house.frames(3).await;
+        house.change().await;
+        house.minute();
+        house.close();
+    }
+    let segments = |stream: &str| {
+        let folder = folder().join(stream);
+        disk.files()
+            .into_iter()
+            .filter(|(path, _)| path.starts_with(&folder) && path.extension().is_some_and(|e| e == "hwj"))
+            .count()
+    };
+    assert_eq!((segments("frames"), segments("control")), (3, 3));
+    let report = verify(&disk, &folder()).expect("sound");
+    assert_eq!((report.writers, report.control_records, report.seals.seals), (4, 4, 4));
+    let mut proved = 0;
+    for seq in 1..=report.frame_envelopes {
+        // An envelope that only brings control into force has no record.
+        let Ok(proof) = prove_at(&disk, seq, 0) else { continue };
+        check(&proof, &trust(&[KEY])).expect("holds");
+        proved += 1;
+    }
+    assert!(proved >= 12, "{proved}");
+}

@@ -17,7 +17,7 @@ use crate::disk::Disk;
 use crate::hash::{Hash, leaf};
 use crate::merkle;
 use crate::reader::{ReadError, find, hash_of};
-use crate::seal::{PublicKey, Seal, SealFile, Signed, daily_heads, seal_files};
+use crate::seal::{PublicKey, Seal, SealFile, Signed, daily_heads, first_key, seal_files};
 use crate::segment::{OpenError, Stream};
 use crate::source::{Stored, Walk};
 
@@ -68,7 +68,7 @@ pub fn prove(disk: &dyn Disk, journal: &Path, at: RecordRef, keys: &[PublicKey])
     if root != Some(chain.root) {
         return Err(ProveError::Contradiction { seal: seal.number });
     }
-    let (rotations, introduced) = rotations(disk, journal)?;
+    let (rotations, introduced) = rotations(disk, journal, seal.number)?;
     let known: Vec<PublicKey> = keys.iter().copied().chain(introduced).collect();
     let public_key = known.iter().find(|key| key.id() == seal.key).copied().ok_or(ProveError::UnknownKey(seal.key))?;
     Ok(Proof {
@@ -166,13 +166,24 @@ impl Sealed {
     }
 }
 
-/// The seals that introduced a key, and those keys.
-fn rotations(disk: &dyn Disk, journal: &Path) -> Result<(Vec<wire::Introduction>, Vec<PublicKey>), OpenError> {
+/// The seals that introduced a key, and those keys, as far as they matter for seal `number`.
+fn rotations(
+    disk: &dyn Disk,
+    journal: &Path,
+    number: u64,
+) -> Result<(Vec<wire::Introduction>, Vec<PublicKey>), OpenError> {
     let files = seal_files(disk, journal)?;
     let count = files.len();
     let (mut seals, mut keys): (Vec<Signed>, Vec<PublicKey>) = (Vec::new(), Vec::new());
-    for (index, (first, path)) in files.into_iter().enumerate() {
-        for seal in SealFile::read(disk, first, &path, index + 1 == count)?.seals {
+    for (index, (first, path)) in files.iter().enumerate() {
+        // Where one key begins a day and the next, none was introduced in between; but what is asked for may be
+        // sealed by one that came and went within its day.
+        let next = files.get(index + 1).and_then(|(_, next)| first_key(disk, next));
+        let holds_it = *first <= number && files.get(index + 1).is_none_or(|(next, _)| *next > number);
+        if !holds_it && next.is_some() && next == first_key(disk, path) {
+            continue;
+        }
+        for seal in SealFile::read(disk, *first, path, index + 1 == count)?.seals {
             if let Some(key) = seal.next_key {
                 keys.push(key);
                 seals.push(seal.signed);

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{Seal, Signed};
+use super::{KeyId, Seal, Signed};
 use crate::disk::Disk;
-use crate::segment::{Broken, OpenError, io_error};
+use crate::segment::{Broken, OpenError, Stream, io_error};
 
 pub(super) const HEADER: usize = 16;
 const MAGIC: &[u8; 8] = b"HWSEAL01";
@@ -100,6 +100,33 @@ impl SealFile {
     }
 }
 
+/// The key of the first seal in a file, without reading the rest; `None` when there is none, or it cannot be read.
+pub(crate) fn first_key(disk: &dyn Disk, path: &Path) -> Option<KeyId> {
+    let file = disk.open_read(path).ok()?;
+    let mut bytes = vec![0; 4 << 10];
+    let read = file.read_at(&mut bytes, 0).ok()?;
+    bytes.truncate(read);
+    match take(&Bytes::from(bytes), HEADER) {
+        Taken::Whole(seal, _) => Some(seal.key),
+        Taken::Torn | Taken::Damaged => None,
+    }
+}
+
+/// The last frame envelope that a seal covers; 0 when there is no seal.
+///
+/// # Errors
+/// When the newest seals cannot be read.
+pub fn sealed_frames(disk: &dyn Disk, journal: &Path) -> Result<u64, OpenError> {
+    let files = seal_files(disk, journal)?;
+    for (index, (first, path)) in files.iter().enumerate().rev() {
+        let file = SealFile::read(disk, *first, path, index + 1 == files.len())?;
+        if let Some(chain) = file.seals.last().and_then(|seal| seal.chain(Stream::Frames)) {
+            return Ok(chain.end_seq().saturating_sub(1));
+        }
+    }
+    Ok(0)
+}
+
 enum Taken {
     Whole(Box<Seal>, usize),
     /// As a write that was cut short leaves it: nothing follows.
@@ -108,7 +135,7 @@ enum Taken {
 }
 
 fn take(bytes: &Bytes, at: usize) -> Taken {
-    let rest = &bytes[at..];
+    let rest = bytes.get(at..).unwrap_or_default();
     let number = |at: usize| rest.get(at..).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b));
     let length = number(0) as usize;
     if rest.len() < 8 || rest.iter().all(|byte| *byte == 0) {

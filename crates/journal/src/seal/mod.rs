@@ -12,7 +12,8 @@ use model::Timestamp;
 use prost::Message;
 
 pub use day::{DailyHead, daily_heads};
-pub(crate) use files::{SealFile, seal_files};
+pub use files::sealed_frames;
+pub(crate) use files::{SealFile, first_key, seal_files};
 pub(crate) use keys::Secret;
 pub use keys::{KeyId, PublicKey, PublicKeyError, public_key};
 pub use sealer::{SealError, Sealer, SealerOptions};
