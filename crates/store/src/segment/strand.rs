@@ -322,24 +322,7 @@ fn decode_one<'a>(
         mileage_hm: None,
         items: Box::default(),
     };
-    if has(flag::TERMINAL) {
-        fix.terminal = TerminalId::from_wire(reader.bytes(10)?);
-    }
-    if has(flag::ALARM) {
-        fix.alarm = u32::from_le_bytes(reader.array()?);
-    }
-    if has(flag::STATUS) {
-        fix.status = u32::from_le_bytes(reader.array()?);
-    }
-    if has(flag::MARKS) {
-        fix.marks = Marks(u16::from_le_bytes(reader.array()?));
-    }
-    if has(flag::SHARD) {
-        fix.source.position.shard = u16::from_le_bytes(reader.array()?);
-    }
-    if has(flag::ITEM) {
-        fix.source.item = u16::from_le_bytes(reader.array()?);
-    }
+    decode_rare(reader, flags, &mut fix)?;
     if has(flag::MILEAGE) {
         *mileage = reader.step(*mileage)?;
         fix.mileage_hm = Some(*mileage);
@@ -356,6 +339,29 @@ fn decode_one<'a>(
         Box::from(*items)
     };
     Ok(fix)
+}
+
+/// What seldom differs from the fix before.
+fn decode_rare(reader: &mut Reader<'_>, flags: u16, fix: &mut Fix) -> Result<(), ChunkError> {
+    if flags & flag::TERMINAL != 0 {
+        fix.terminal = TerminalId::from_wire(reader.bytes(10)?);
+    }
+    if flags & flag::ALARM != 0 {
+        fix.alarm = u32::from_le_bytes(reader.array()?);
+    }
+    if flags & flag::STATUS != 0 {
+        fix.status = u32::from_le_bytes(reader.array()?);
+    }
+    if flags & flag::MARKS != 0 {
+        fix.marks = Marks(u16::from_le_bytes(reader.array()?));
+    }
+    if flags & flag::SHARD != 0 {
+        fix.source.position.shard = u16::from_le_bytes(reader.array()?);
+    }
+    if flags & flag::ITEM != 0 {
+        fix.source.item = u16::from_le_bytes(reader.array()?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
