@@ -72,12 +72,6 @@ impl Control {
         Ok(())
     }
 
-    /// The error of a submission, after which the end of the chain is not known.
-    fn failed(&self, error: &AppendError) -> ControlError {
-        self.unsure.store(true, Ordering::Release);
-        unavailable(error)
-    }
-
     /// As [`ControlPort::submit`], with changes that are made from the registry as it will be: so that two
     /// submitters who see the same thing missing do not both make it.
     ///
@@ -105,12 +99,33 @@ impl Control {
         }
         let control_seq = next.seq();
         let ticket = self.journal.submit_control(records).await.map_err(|e| unavailable(&e))?;
+        // From here on, whoever asked may go away before the outcome is known.
+        let doubt = Doubt { unsure: &self.unsure };
         *tentative = next;
         drop(tentative);
         // Should this fail, so does what others have built on it: the journal takes no record behind a gap.
-        let committed = ticket.await.map_err(|e| self.failed(&e))?;
+        let committed = ticket.await.map_err(|e| unavailable(&e))?;
+        doubt.settle();
         let applied = tokio::time::timeout(APPLY_MAX, self.head.applied(committed.position.seq)).await.is_ok();
         Ok(Receipt { control_seq, applied })
+    }
+}
+
+/// A submission whose outcome is not known: dropped like that, it leaves the end of the chain in doubt.
+struct Doubt<'a> {
+    unsure: &'a AtomicBool,
+}
+
+impl Doubt<'_> {
+    /// It is in the chain.
+    fn settle(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        self.unsure.store(true, Ordering::Release);
     }
 }
 

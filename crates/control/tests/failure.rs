@@ -142,3 +142,27 @@ async fn a_journal_that_stays_down_refuses() {
     assert_eq!(house.put(4).await, Ok(2));
     assert_eq!(house.carriers(), [1, 4]);
 }
+
+/// Whoever asked for a change may go away before it is known what became of it.
+#[tokio::test]
+async fn a_submitter_that_goes_away_leaves_nothing_half_known() {
+    let house = House::open();
+    assert_eq!(house.put(1).await, Ok(1));
+    house.disk.hold(Op::Sync);
+    let waited = tokio::time::timeout(Duration::from_millis(50), house.put(2)).await;
+    assert!(waited.is_err(), "it waits for the disk");
+    house.disk.inject(Fault::once(Op::Sync, ErrorKind::Other));
+    house.disk.let_go();
+    // Its record is in the chain or not, and the next change goes by what is there.
+    let next = loop {
+        house.working().await;
+        match house.put(3).await {
+            Ok(seq) => break seq,
+            Err(ControlError::Unavailable { .. }) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    let there = house.carriers();
+    assert!(there == [1, 3] || there == [1, 2, 3], "{there:?}");
+    assert_eq!(next, there.len() as u64);
+}

@@ -124,6 +124,7 @@ impl Registry {
                 let entry = self.terminal_mut(*terminal);
                 entry.epoch += 1;
                 entry.admitted = false;
+                self.door_seq = record.seq;
             }
             Change::ZonePut(zone) => self.put_zone(zone, record),
             Change::ZoneDelete { id } => self.delete_zone(*id, record),
@@ -216,6 +217,9 @@ impl Registry {
         entry.bindings.retain(|binding| binding.from < from);
         entry.bindings.push(Binding { from, vehicle });
         self.vehicle_terminal.insert(vehicle, terminal);
+        if previous.is_some_and(|previous| previous != vehicle) {
+            self.door_seq = self.seq;
+        }
         let moved = previous.filter(|p| *p != vehicle && self.vehicle_terminal.get(p) == Some(&terminal));
         if let Some(previous) = moved {
             // Rare, so it may look through all: another terminal may still speak for the vehicle that lost this one.
@@ -429,7 +433,8 @@ impl Registry {
         self.denied.keys().any(|network| network.contains(peer))
     }
 
-    /// The number of the last control record that touched a forwarding platform or the deny list.
+    /// The number of the last control record after which somebody who is connected may have to go: of forwarding
+    /// platforms, the deny list, revoked terminals, and terminals that speak for another vehicle.
     #[must_use]
     pub const fn door_seq(&self) -> u64 {
         self.door_seq
