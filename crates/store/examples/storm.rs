@@ -126,6 +126,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         per_fix(process - made - pushing)
     );
     println!("checkpoints {}, median {:.0?}, longest {:.0?}", waits.len(), waits.get(waits.len() / 2), waits.last());
+    rest(&store, vehicles).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// What lies on disk, what compaction makes of it, and a track out of that.
+#[allow(clippy::print_stdout)]
+async fn rest(store: &Store, vehicles: usize) -> Result<(), store::StoreError> {
     let stats = store.stats().await?;
     println!(
         "in segments {:.1} bytes a fix, {} segments",
@@ -148,6 +156,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert!(!found.is_empty(), "a track is there");
     }
     println!("one track: {:.1?}", begin.elapsed() / 100);
-    store.close().await;
     Ok(())
 }
