@@ -127,10 +127,13 @@ fn bridge() -> Change {
     })
 }
 
-/// One truck through the zone, in the given lanes; a restart in the middle when asked for.
-async fn drive(lanes: usize, restart: bool) -> (SimDisk, tempfile::TempDir) {
+/// Two trucks through the zone, in the given lanes; a restart in the middle when asked for. When they are evicted,
+/// they leave memory as soon as the store has their state, which is before nearly every fix.
+async fn drive(lanes: usize, restart: bool, evict: bool) -> (SimDisk, tempfile::TempDir) {
     let data = tempfile::tempdir().expect("folder");
-    let mut house = start(&SimDisk::default(), data.path(), lanes).await;
+    let disk = SimDisk::default();
+    let idle = if evict { std::time::Duration::ZERO } else { std::time::Duration::MAX };
+    let mut house = start_with(&disk, data.path(), Options { idle, ..options(&disk, lanes) }).await;
     house.control(1, [admit(1), admit(2), vec![bridge()]].concat()).await;
     for step in 0..40 {
         for number in [1, 2] {
@@ -139,6 +142,10 @@ async fn drive(lanes: usize, restart: bool) -> (SimDisk, tempfile::TempDir) {
             // Every fifth comes twice, as after a lost answer.
             let records = if step % 5 == 0 { vec![record.clone(), record] } else { vec![record] };
             house.frames(records).await;
+            if evict {
+                let seq = house.pipeline.views.applied();
+                assert!(house.pipeline.views.wait_checkpointed(seq).await);
+            }
         }
         if restart && step == 20 {
             let disk = house.stop().await;
@@ -157,11 +164,13 @@ async fn digest_of(disk: &SimDisk, data: &Path) -> model::Digest {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn live_views_equal_rebuilt_ones() {
-    for (lanes, restart) in [(1, false), (1, true), (3, true)] {
-        let (disk, data) = drive(lanes, restart).await;
+    for (lanes, restart, evict) in
+        [(1, false, false), (1, true, false), (3, true, false), (1, false, true), (2, true, true)]
+    {
+        let (disk, data) = drive(lanes, restart, evict).await;
         let live = digest_of(&disk, data.path()).await;
         let rebuilt = tempfile::tempdir().expect("folder");
-        assert_eq!(live, digest_of(&disk, rebuilt.path()).await, "lanes {lanes}, restart {restart}");
+        assert_eq!(live, digest_of(&disk, rebuilt.path()).await, "lanes {lanes}, restart {restart}, evict {evict}");
 
         let store = Store::open(data.path(), 1).await.expect("store");
         for number in [1, 2] {
@@ -180,7 +189,7 @@ async fn live_views_equal_rebuilt_ones() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn views_that_are_lost_are_made_again_and_continued() {
-    let (disk, data) = drive(1, false).await;
+    let (disk, data) = drive(1, false, false).await;
     let before = digest_of(&disk, data.path()).await;
     let fresh = tempfile::tempdir().expect("folder");
     let house = start(&disk, fresh.path(), 2).await;
@@ -255,8 +264,8 @@ async fn a_flood_of_late_data_is_taken_in_pieces() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn views_of_another_journal_are_refused() {
-    let (disk, data) = drive(1, false).await;
-    let (other, other_data) = drive(1, false).await;
+    let (disk, data) = drive(1, false, false).await;
+    let (other, other_data) = drive(1, false, false).await;
     for journal in [other, SimDisk::default()] {
         let store = Store::open(data.path(), 1).await.expect("store");
         let outcome = pipeline::catch_up(options(&journal, 1), store, metrics()).await;
@@ -268,7 +277,7 @@ async fn views_of_another_journal_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_that_stops_says_so() {
-    let (disk, _data) = drive(1, false).await;
+    let (disk, _data) = drive(1, false, false).await;
     // The last segment: the test's frames are received on another day than the first ticks.
     let files = disk.files();
     let (path, _) = files.iter().rfind(|(path, _)| path.to_string_lossy().contains("frames")).expect("frames");

@@ -18,6 +18,13 @@ pub(crate) fn cpu_by_thread() -> BTreeMap<String, f64> {
     found
 }
 
+/// Seconds of processor time of all threads, those that have ended too.
+pub(crate) fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<f64>().ok()).sum::<f64>() / TICKS
+}
+
 /// Resident memory, bytes.
 pub(crate) fn rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -76,7 +76,13 @@ impl Life {
                 world.pass(Duration::from_secs(seconds as u64));
                 assert_eq!(world.submit(Vec::new()).await, Fate::Landed);
             }
-            70..76 => world.checkpoint().await,
+            70..76 => {
+                world.checkpoint().await;
+                // Nobody has changed since: whoever is idle leaves.
+                if self.dice.chance(50) {
+                    world.checkpoint().await;
+                }
+            }
             76..78 => world.store.compact().await.expect("compacts"),
             78..80 => {
                 self.zone += 1;
