@@ -299,7 +299,11 @@ impl Connection {
     fn room(&mut self, now: Now) -> Option<usize> {
         let Line { shared, state, .. } = &*self.line;
         let mut state = state.lock();
-        if state.phase != Phase::Open || !self.held.is_empty() || state.outbox.writes() {
+        if state.phase != Phase::Open || !self.held.is_empty() {
+            return None;
+        }
+        if state.outbox.writes() {
+            state.stalled = true;
             return None;
         }
         if state.paused_until_ms.is_some_and(|until_ms| now.ms <= until_ms) {
@@ -443,6 +447,32 @@ fn flags_end(bytes: &[u8], n: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Nobody, Woken, gateway, sockets};
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn answers_left_to_another_writer_arrive_and_the_reading_goes_on() {
+        let shared = gateway(Arc::new(Nobody), crate::Limits::default()).shared;
+        let (near, mut far) = sockets().await;
+        near.writable().await.expect("open");
+        let handle = shared.table.enter(far.local_addr().expect("bound"), &shared.limits).expect("room");
+        let mut connection = Box::pin(Connection::new(near, handle, shared.clone()));
+        let line = connection.line.clone();
+        // A registration was decided while a flusher wrote.
+        line.state.lock().writing = true;
+        line.state.lock().outbox.keep(b"registered");
+        let woken = Arc::new(Woken::default());
+        let (waker, mut pass) = (woken.clone().into(), Pass::new(&shared.metrics));
+        line.answer(&mut pass);
+        assert!(connection.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let before = woken.count();
+        line.state.lock().writing = false;
+        line.answer(&mut pass);
+        let mut came = [0; 10];
+        far.read_exact(&mut came).await.expect("bytes");
+        assert_eq!(&came, b"registered");
+        assert!(woken.count() > before, "nobody else wakes a task that waits for this");
+    }
 
     #[test]
     fn an_idle_connection_is_small() {

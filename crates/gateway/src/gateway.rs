@@ -100,7 +100,7 @@ impl Shared {
 /// The door. Clones share it.
 #[derive(Clone)]
 pub struct Gateway {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Gateway {

@@ -42,6 +42,8 @@ mod proxy;
 mod request;
 mod sessions;
 mod table;
+#[cfg(test)]
+mod testing;
 mod udp;
 
 pub use admission::{Admission, Forwarder, RegisterRefusal, Registration};

@@ -2,7 +2,8 @@
 //! are owed. The task reads; the journal says what is durable; a flusher answers.
 //!
 //! Whoever answers encodes under the lock and writes without it, and looks again before it leaves: so there is one
-//! writer at a time, nobody waits for another's system call, and what becomes durable meanwhile is not forgotten.
+//! writer at a time, nobody waits for another's system call, and what becomes durable meanwhile is not forgotten. An
+//! answer to a registration that is decided while another writes is left to that one, behind what it did not get rid of.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -49,14 +50,14 @@ pub(crate) struct State {
     pub(crate) unread_since_ms: u64,
     /// Until when strangers over their budget are not read, ms.
     pub(crate) paused_until_ms: Option<u64>,
-    /// The task waits for room in the windows.
+    /// The task waits for room in the windows, or until answers that it left to another writer are on their way.
     pub(crate) stalled: bool,
     /// The task waits for the socket to take more.
     pub(crate) blocked: bool,
     /// The socket failed.
     pub(crate) broken: bool,
     /// Somebody writes at this moment.
-    writing: bool,
+    pub(crate) writing: bool,
 }
 
 impl Line {

@@ -123,9 +123,12 @@ impl Outbox {
         self.forget(1);
     }
 
-    /// What the socket did not take.
+    /// What the socket did not take. What was encoded while it was written follows it.
     pub(crate) fn keep(&mut self, rest: &[u8]) {
-        self.bytes = rest.to_vec();
+        let later = mem::take(&mut self.bytes);
+        self.bytes.reserve_exact(rest.len() + later.len());
+        self.bytes.extend_from_slice(rest);
+        self.bytes.extend_from_slice(&later);
     }
 
     /// Gives up what is not durable. There is no answer to it, not even one of failure: some terminals drop a record
@@ -136,6 +139,21 @@ impl Outbox {
             if !matches!(answer.charge, Charge::Connection) {
                 meter.frame(answer.to.id, Outcome::Failed);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_socket_did_not_take_comes_before_what_was_decided_meanwhile() {
+        for later in ["", "registered"] {
+            // A registration is decided while somebody writes the answers before it.
+            let mut outbox = Outbox { bytes: later.into(), ..Outbox::default() };
+            outbox.keep(b"rest ");
+            assert_eq!(outbox.bytes, format!("rest {later}").into_bytes());
         }
     }
 }
