@@ -101,6 +101,7 @@ impl Drop for Connection {
             state.outbox = Default::default();
             state.desk.close(shared, handle);
         }
+        shared.gate.leave(handle);
         shared.table.leave(handle);
         shared.metrics.connections.dec();
     }

@@ -165,21 +165,30 @@ impl Gateway {
         tasks.close();
         shared.access.stop();
         shared.table.order_all(Order::Drain);
-        let mut deadline = pin!(tokio::time::sleep(shared.limits.shutdown_deadline));
-        let mut cut = 0;
-        loop {
+        let deadline = tokio::time::sleep(shared.limits.shutdown_deadline);
+        let mut cutting = pin!(self.cut_late(&tasks, deadline));
+        let cut = loop {
             tokio::select! {
-                () = tasks.wait() => break,
+                cut = &mut cutting => break cut,
                 _ = sweep.tick() => shared.table.sweep(shared.now_ms()),
                 () = &mut gate => {}
-                () = &mut deadline, if cut == 0 => {
-                    cut = shared.table.len();
-                    shared.table.order_all(Order::Abort);
-                }
             }
-        }
+        };
         drop(flushers);
         Stopped { cut }
+    }
+
+    /// Until all connections are done; cuts those that are not by the deadline, and counts them.
+    async fn cut_late(&self, tasks: &TaskTracker, deadline: impl Future<Output = ()>) -> usize {
+        tokio::select! {
+            biased;
+            () = tasks.wait() => return 0,
+            () = deadline => {}
+        }
+        let cut = self.shared.table.len();
+        self.shared.table.order_all(Order::Abort);
+        tasks.wait().await;
+        cut
     }
 
     /// Serves terminals that speak UDP (see [`crate::listen_udp`]) until `shutdown`; then reads no more and answers
@@ -268,4 +277,33 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Nobody, gateway};
+    use std::future::poll_fn;
+    use std::task::{Context, Poll, Waker};
+
+    #[tokio::test]
+    async fn a_deadline_passes_once_even_if_no_connection_is_left_to_cut() {
+        let gateway = gateway(Arc::new(Nobody), Limits::default());
+        let tasks = TaskTracker::new();
+        // A task whose connection has left the table.
+        let ending = tasks.token();
+        tasks.close();
+        let mut passed = 0;
+        let deadline = poll_fn(|_| {
+            passed += 1;
+            assert_eq!(passed, 1, "asked again after it had passed");
+            Poll::Ready(())
+        });
+        let mut cutting = pin!(gateway.cut_late(&tasks, deadline));
+        for _ in 0..3 {
+            assert!(cutting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        drop(ending);
+        assert_eq!(cutting.await, 0);
+    }
 }

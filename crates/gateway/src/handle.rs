@@ -79,7 +79,8 @@ pub(crate) struct Handle {
     pub(crate) peer: SocketAddr,
     due_ms: AtomicU64,
     has_mail: AtomicBool,
-    parked: AtomicBool,
+    /// Where it stands in line at the gate; 0: nowhere.
+    place: AtomicU64,
     inbox: Mutex<Inbox>,
 }
 
@@ -90,7 +91,7 @@ impl Handle {
             peer,
             due_ms: AtomicU64::new(NEVER_MS),
             has_mail: AtomicBool::new(false),
-            parked: AtomicBool::new(false),
+            place: AtomicU64::new(0),
             inbox: Mutex::default(),
         }
     }
@@ -191,14 +192,19 @@ impl Handle {
         inbox.mail = None;
     }
 
-    /// Notes that the connection stands in line at the gate; `false` if it did before.
-    pub(crate) fn park(&self) -> bool {
-        !self.parked.swap(true, Ordering::AcqRel)
+    /// Notes that the connection stands in line at the gate, in a place from 1 on; `false` if it did before.
+    pub(crate) fn park(&self, place: u64) -> bool {
+        self.place.compare_exchange(0, place, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Where it stands in line.
+    pub(crate) fn place(&self) -> Option<u64> {
+        Some(self.place.load(Ordering::Acquire)).filter(|place| *place > 0)
     }
 
     /// Lets it go on.
     pub(crate) fn unpark(&self) {
-        self.parked.store(false, Ordering::Release);
+        self.place.store(0, Ordering::Release);
         self.wake();
     }
 
