@@ -1,7 +1,7 @@
 //! What a change must be before it is recorded. What is recorded is never refused later.
 
 use geofence::{Point, Shape, ShapeError};
-use model::{Change, Command, CommandBody, ControlError, Geometry, Registry, Zone};
+use model::{Carrier, Change, Command, CommandBody, ControlError, Geometry, Registry, Vehicle, Zone};
 
 use crate::door;
 
@@ -18,39 +18,15 @@ pub(crate) fn invalid(field: &str, message: impl Into<String>) -> ControlError {
 /// Checks a change against the registry that it is to be applied to.
 pub(crate) fn validate(change: &Change, registry: &Registry) -> Result<(), ControlError> {
     match change {
-        Change::CarrierPut(carrier) => {
-            text("carrier.name", &carrier.name, 1, NAME_MAX)?;
-            match registry.carrier_by_name(&carrier.name) {
-                Some(other) if other.id != carrier.id => {
-                    Err(ControlError::Conflict(format!("carrier {:?} exists as {}", carrier.name, other.id)))
-                }
-                _ => Ok(()),
-            }
-        }
-        Change::VehiclePut(vehicle) => {
-            if let Some(plate) = &vehicle.plate
-                && let Some(other) = registry.vehicle_by_plate(plate).filter(|other| other.id != vehicle.id)
-            {
-                return Err(ControlError::Conflict(format!("plate {plate} belongs to vehicle {}", other.id)));
-            }
-            match vehicle.carrier {
-                Some(carrier) if registry.carrier(carrier).is_none() => {
-                    Err(ControlError::NotFound(format!("no carrier {carrier}")))
-                }
-                _ => Ok(()),
-            }
-        }
+        Change::CarrierPut(put) => carrier(put, registry),
+        Change::VehiclePut(put) => vehicle(put, registry),
         Change::TerminalPut { maker, model, device, .. } => [("maker", maker), ("model", model), ("device", device)]
             .into_iter()
             .try_for_each(|(field, value)| text(field, value, 0, NAME_MAX)),
         Change::Bind { terminal, vehicle, .. } => {
-            if registry.terminal(*terminal).is_none() {
-                return Err(ControlError::NotFound(format!("no terminal {terminal}")));
-            }
-            registry
-                .vehicle(*vehicle)
-                .map(|_| ())
-                .ok_or_else(|| ControlError::NotFound(format!("no vehicle {vehicle}")))
+            let missing = |name: String| ControlError::NotFound(name);
+            registry.terminal(*terminal).ok_or_else(|| missing(format!("no terminal {terminal}")))?;
+            registry.vehicle(*vehicle).map(|_| ()).ok_or_else(|| missing(format!("no vehicle {vehicle}")))
         }
         Change::Revoke { terminal } => registry
             .terminal(*terminal)
@@ -88,6 +64,30 @@ pub(crate) fn validate(change: &Change, registry: &Registry) -> Result<(), Contr
             registry.hold(*id).map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("no hold {id}")))
         }
         Change::BaseTaken(_) => Ok(()),
+    }
+}
+
+fn carrier(put: &Carrier, registry: &Registry) -> Result<(), ControlError> {
+    text("carrier.name", &put.name, 1, NAME_MAX)?;
+    match registry.carrier_by_name(&put.name) {
+        Some(other) if other.id != put.id => {
+            Err(ControlError::Conflict(format!("carrier {:?} exists as {}", put.name, other.id)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn vehicle(put: &Vehicle, registry: &Registry) -> Result<(), ControlError> {
+    if let Some(plate) = &put.plate
+        && let Some(other) = registry.vehicle_by_plate(plate).filter(|other| other.id != put.id)
+    {
+        return Err(ControlError::Conflict(format!("plate {plate} belongs to vehicle {}", other.id)));
+    }
+    match put.carrier {
+        Some(carrier) if registry.carrier(carrier).is_none() => {
+            Err(ControlError::NotFound(format!("no carrier {carrier}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -166,7 +166,7 @@ const fn gb18030_len_max(c: char) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{CarrierId, ControlRecord, Plate, PlateColour, TerminalId, Timestamp, Vehicle, VehicleId};
+    use model::{CarrierId, ControlRecord, Plate, PlateColour, TerminalId, Timestamp, VehicleId};
 
     fn vehicle(id: u64, plate: &str, carrier: Option<u64>) -> Change {
         let plate = Plate::new(plate, PlateColour::YELLOW).expect("plate");
