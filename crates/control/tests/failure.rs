@@ -96,7 +96,7 @@ impl House {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        panic!("the journal does not recover");
+        unreachable!("the journal does not recover");
     }
 
     fn carriers(&self) -> Vec<u64> {

@@ -115,16 +115,7 @@ pub async fn start(
     let registry = registry_at(&options, recovered.control_seq)?;
     let until = feed.as_ref().map_or(u64::MAX, |(_, position)| position.seq);
     let reader = Reader::open(options.disk.clone(), &options.journal, after, until, recovered.control_seq)?;
-    let mut commands = Commands::default();
-    commands.load(store.open_commands().await?);
-    let mut strangers = Strangers::default();
-    load_strangers(&mut strangers, &store).await?;
-
-    let mut assemblies = Assemblies::default();
-    if let Some((_, open)) = recovered.blobs.into_iter().find(|(name, _)| name == ASSEMBLIES_BLOB) {
-        assemblies.restore(open)?;
-    }
-
+    let Remembered { commands, strangers, assemblies } = remember(&store, recovered.blobs).await?;
     let (shared, views) = share(after, &registry);
     let (to_views, views_input) = mpsc::channel(256);
     let lanes = options.lanes.max(1);
@@ -179,6 +170,25 @@ pub async fn start(
         outcome
     })?;
     Ok(Handle { views, dispatcher, lanes: lane_threads, writer })
+}
+
+/// What the dispatcher knew at the checkpoint.
+struct Remembered {
+    commands: Commands,
+    strangers: Strangers,
+    assemblies: Assemblies,
+}
+
+async fn remember(store: &Store, blobs: Vec<(String, Vec<u8>)>) -> Result<Remembered, PipelineError> {
+    let mut commands = Commands::default();
+    commands.load(store.open_commands().await?);
+    let mut strangers = Strangers::default();
+    load_strangers(&mut strangers, store).await?;
+    let mut assemblies = Assemblies::default();
+    if let Some((_, open)) = blobs.into_iter().find(|(name, _)| name == ASSEMBLIES_BLOB) {
+        assemblies.restore(open)?;
+    }
+    Ok(Remembered { commands, strangers, assemblies })
 }
 
 /// As many as are listed, the newest first.

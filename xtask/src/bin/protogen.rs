@@ -21,6 +21,7 @@ enum Form {
 const OUTPUTS: &[(&str, &str, Form)] = &[
     ("hazwatch/control/v1/control.proto", "crates/journal/src/proto/control.rs", Form::Generated),
     ("hazwatch/journal/v1/journal.proto", "crates/journal/src/proto/journal.rs", Form::Generated),
+    ("hazwatch/pipeline/v1/assemblies.proto", "crates/pipeline/src/wire.rs", Form::ByHand),
     ("hazwatch/rules/v1/state.proto", "crates/rules/src/wire.rs", Form::ByHand),
 ];
 

@@ -1,7 +1,9 @@
 //! A flood of late data: many trucks hand in a day at once, while others go on reporting.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use journal::Batch;
 use model::{Scope, Timestamp};
 
 use crate::frames::{Batches, INTERVAL_S, T0, vehicle};
@@ -23,15 +25,7 @@ pub(crate) async fn run(numbers: &Numbers) -> Result<(), Failed> {
     let now = frames * IN_FRAME * INTERVAL_S;
     // Everybody has just reported: what comes now from before is late.
     house.feed.send(batches.live(0..trucks + live, now, 1))?;
-    let mut made = Vec::new();
-    for frame in 0..frames {
-        let from = frame * IN_FRAME * INTERVAL_S;
-        made.push((batches.late(0..trucks, from, IN_FRAME, now), None));
-        let some = trucks + (frame as u32 * 100) % live;
-        let round = frame * 100 / i64::from(live) + 1;
-        let other = batches.live(some..(some + 100).min(trucks + live), now + round * INTERVAL_S, 1);
-        made.push((other, Some(batches.seq())));
-    }
+    let made = made(&mut batches, trucks, live, frames, now);
     let before = (usage::rss_bytes(), usage::cpu_by_thread());
     let (feed, watched) = (house.feed.clone(), views.clone());
     let began = Instant::now();
@@ -76,22 +70,40 @@ pub(crate) async fn run(numbers: &Numbers) -> Result<(), Failed> {
     for wait in waits {
         latencies.push(wait.await?);
     }
-    let after = usage::cpu_by_thread();
     let late = house.metrics.late.get();
     println!("{late} late fixes of {trucks} trucks beside {live} live ones in {:.2} s", took.as_secs_f64());
     println!("memory {} MiB before, {} MiB at most", before.0 >> 20, peak >> 20);
     tell("live frames until applied", latencies);
     tell("a truck's day meanwhile", queries);
     println!("{wrong} answers were wrong");
-    for (name, seconds) in after {
-        let used = seconds - before.1.get(&name).copied().unwrap_or(0.0);
+    tell_threads(&before.1, late);
+    drop((house.feed, feed));
+    house.pipeline.finish().await?;
+    Ok(())
+}
+
+/// The batches of late frames, each followed by one of live ones, with the envelope to wait for.
+fn made(batches: &mut Batches, trucks: u32, live: u32, frames: i64, now: i64) -> Vec<(Batch, Option<u64>)> {
+    let mut made = Vec::new();
+    for frame in 0..frames {
+        let from = frame * IN_FRAME * INTERVAL_S;
+        made.push((batches.late(0..trucks, from, IN_FRAME, now), None));
+        let some = trucks + (frame as u32 * 100) % live;
+        let round = frame * 100 / i64::from(live) + 1;
+        let other = batches.live(some..(some + 100).min(trucks + live), now + round * INTERVAL_S, 1);
+        made.push((other, Some(batches.seq())));
+    }
+    made
+}
+
+/// What each thread has used since.
+fn tell_threads(before: &BTreeMap<String, f64>, late: u64) {
+    for (name, seconds) in usage::cpu_by_thread() {
+        let used = seconds - before.get(&name).copied().unwrap_or(0.0);
         if used > 0.0 {
             println!("{:>8.0} ns a late fix  {name}", used * 1e9 / late.max(1) as f64);
         }
     }
-    drop((house.feed, feed));
-    house.pipeline.finish().await?;
-    Ok(())
 }
 
 fn tell(what: &str, mut times: Vec<Duration>) {
