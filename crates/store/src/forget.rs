@@ -1,5 +1,7 @@
 //! Retention: what is older than a day leaves the views, unless a hold covers it. Facts stay.
 
+use std::sync::Arc;
+
 use model::{Fix, Hold, Timestamp, VehicleId};
 
 use crate::compact::Compactor;
@@ -39,8 +41,23 @@ fn is_over(old: &Old, before: Timestamp, holds: &[Hold]) -> bool {
     }
 }
 
-/// Forgets what lies before the day, a slice at a time.
-pub(crate) async fn run(compactor: &Compactor, before: i32, holds: &[Hold]) -> Result<Forgotten, StoreError> {
+/// The chunks of a slice that may go.
+async fn over(
+    compactor: &Compactor,
+    slice: Arc<Vec<Old>>,
+    holds: Vec<Hold>,
+    before: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
+    let ids = move || slice.iter().filter(|old| is_over(old, before, &holds)).map(|old| old.id).collect();
+    compactor.compute_calmly(ids).await
+}
+
+/// Forgets what lies before the day, a slice at a time. A run takes minutes: what is held is asked anew for each slice.
+pub(crate) async fn run(
+    compactor: &Compactor,
+    before: i32,
+    holds: impl Fn() -> Vec<Hold> + Send + Sync,
+) -> Result<Forgotten, StoreError> {
     let db = compactor.db();
     let start = Timestamp::china_day_start(before);
     let mut forgotten = Forgotten::default();
@@ -50,9 +67,17 @@ pub(crate) async fn run(compactor: &Compactor, before: i32, holds: &[Hold]) -> R
         let slice = forget::chunks_before(db, before, after, SLICE).await?;
         let Some(last) = slice.last() else { break };
         after = forget::cursor(last);
-        let holds = holds.to_vec();
-        let over = move || slice.iter().filter(|old| is_over(old, start, &holds)).map(|old| old.id).collect();
-        let ids: Vec<i64> = compactor.compute_calmly(over).await?;
+        let slice = Arc::new(slice);
+        let mut held = holds();
+        let ids = loop {
+            let ids = over(compactor, Arc::clone(&slice), held.clone(), start).await?;
+            // A hold that was put while the lowest priority computed counts too.
+            let now = holds();
+            if now == held {
+                break ids;
+            }
+            held = now;
+        };
         forget::delete_chunks(db, &ids).await?;
         forgotten.chunks += ids.len() as u64;
         drop(turn);

@@ -370,11 +370,16 @@ impl Store {
     /// Forgets what lies before a day in China (`before` is the first that is kept, see [`Timestamp::china_day`]): chunks
     /// whose fixes all are of earlier days and were received before it, unless a hold covers one of them; effects that
     /// were settled and commands that are done with. Facts stay. In slices, at the lowest priority; what becomes free in
-    /// the file is used again, and given back when it is much.
+    /// the file is used again, and given back when it is much. It takes minutes: `holds` is asked for each slice, so that
+    /// a hold that is put meanwhile counts from the next slice on.
     ///
     /// # Errors
     /// When the database fails; what was forgotten until then stays so, and the next call goes on.
-    pub async fn forget_before(&self, before: i32, holds: &[Hold]) -> Result<Forgotten, StoreError> {
+    pub async fn forget_before(
+        &self,
+        before: i32,
+        holds: impl Fn() -> Vec<Hold> + Send + Sync,
+    ) -> Result<Forgotten, StoreError> {
         forget::run(&self.inner.compactor, before, holds).await
     }
 

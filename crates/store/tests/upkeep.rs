@@ -4,6 +4,7 @@
 mod common;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{T0, at, commit, fix, fresh, open};
 use model::{Fix, Hold, HoldId, Scope, TerminalId, Timestamp, VehicleId};
@@ -106,15 +107,38 @@ async fn old_days_are_forgotten_unless_they_are_held_or_came_lately() {
         to: Timestamp::from_secs(T0 + DAY_S + 5),
         reason: "accident".to_owned(),
     };
-    let forgotten = store.forget_before(day(3), std::slice::from_ref(&hold)).await.unwrap();
+    let forgotten = store.forget_before(day(3), || vec![hold.clone()]).await.unwrap();
     assert_eq!(forgotten.chunks, 3 + 2 + 2);
     let mut left = Vec::new();
     for vehicle in vehicles {
         left.push(count(&store, vehicle).await);
     }
     assert_eq!(left, [40, 60, 61], "two days each; the day held; the day that grew late");
-    let forgotten = store.forget_before(day(3), &[]).await.unwrap();
+    let forgotten = store.forget_before(day(3), Vec::new).await.unwrap();
     assert_eq!(forgotten.chunks, 1, "the hold was released");
+}
+
+/// Chunks of more than one slice; the hold is put while the second is looked at.
+#[tokio::test]
+async fn a_hold_that_is_put_while_days_are_forgotten_counts() {
+    let (_dir, store) = fresh(16).await;
+    let vehicles = (1..=100).map(VehicleId);
+    let fixes = vehicles.clone().map(|vehicle| (vehicle, fix(vehicle.0, 0, 1))).collect();
+    commit(&store, fixes, 1).await;
+    store.compact().await.unwrap();
+    let all = Hold { id: HoldId(1), vehicle: None, from: Timestamp::MIN, to: Timestamp::MAX, reason: String::new() };
+    for (asked_before, left) in [(0, 100), (1, 100), (2, 36), (2, 0)] {
+        let asked = AtomicUsize::new(0);
+        let holds =
+            || if asked.fetch_add(1, Ordering::Relaxed) < asked_before { Vec::new() } else { vec![all.clone()] };
+        let before = Timestamp::from_secs(T0 + DAY_S).china_day();
+        store.forget_before(before, holds).await.unwrap();
+        let mut kept = 0;
+        for vehicle in vehicles.clone() {
+            kept += count(&store, vehicle).await;
+        }
+        assert_eq!(kept, left, "held after it was asked {asked_before} times");
+    }
 }
 
 #[tokio::test]
