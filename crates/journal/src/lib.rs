@@ -59,7 +59,7 @@ pub use prove::{
 pub use reader::{ReadError, Reader, envelope_hash, read_control};
 pub use recompress::{Recompressed, recompress_next};
 pub use record::{Batch, Kind, Record};
-pub use retention::{Keep, Plan, Segment, Why, plan, sweep};
+pub use retention::{HELD_LATE, Keep, Plan, Segment, Why, plan, sweep};
 pub use seal::{
     DailyHead, KeyId, PublicKey, PublicKeyError, Seal, SealError, SealedChain, Sealer, SealerOptions, daily_heads,
     public_key, sealed_frames,

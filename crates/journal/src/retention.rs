@@ -2,6 +2,7 @@
 //! behind them, and no hold touches them. Control, seals and heads never go.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use model::Timestamp;
 
@@ -12,15 +13,28 @@ use crate::reader::{ReadError, segments};
 use crate::segment::{Stream, io_error};
 
 /// What must be kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Keep {
     /// Frames received from then on.
     pub from: Timestamp,
     /// The frame envelope that the newest base of the views reflects: what lies behind it cannot be rebuilt without
     /// its frames. 0: there is no base.
     pub base: u64,
-    /// Frames received in these spans, the first instant inclusive, the second exclusive.
+    /// Spans that holds are about, the first instant inclusive, the second exclusive. Kept is what was received in a
+    /// span, and for [`Keep::held_late`] after it.
     pub holds: Vec<(Timestamp, Timestamp)>,
+    /// How long after the end of a hold's span frames are still kept because they may report about it: a terminal
+    /// without a network (盲区补传) sends what it stored hours or days later.
+    pub held_late: Duration,
+}
+
+/// For how long after a span frames that report about it are looked for, where nobody says otherwise: 30 days.
+pub const HELD_LATE: Duration = Duration::from_secs(30 * 86_400);
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { from: Timestamp::default(), base: 0, holds: Vec::new(), held_late: HELD_LATE }
+    }
 }
 
 /// A closed segment of frames.
@@ -42,7 +56,7 @@ pub struct Segment {
 pub enum Why {
     /// It holds frames that are not old enough, or is the newest.
     Young,
-    /// A hold touches it.
+    /// A hold touches it, or may be reported about in it.
     Held {
         /// From when on the hold holds.
         from: Timestamp,
@@ -93,8 +107,11 @@ impl Keep {
         if segment.to >= self.from {
             return Some(Why::Young);
         }
+        let held_late_us = i64::try_from(self.held_late.as_micros()).unwrap_or(i64::MAX);
         // The last record of the segment may bear the time at which the next one begins.
-        if let Some((from, to)) = self.holds.iter().find(|(from, to)| segment.from < *to && *from <= segment.to) {
+        let touches =
+            |(from, to): &&(Timestamp, Timestamp)| segment.from < to.plus_us(held_late_us) && *from <= segment.to;
+        if let Some((from, to)) = self.holds.iter().find(touches) {
             return Some(Why::Held { from: *from, to: *to });
         }
         (segment.last_seq > self.base).then_some(Why::NoBase)

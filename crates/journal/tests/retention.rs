@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use journal::sim::SimDisk;
 use journal::{Keep, Reader, Why, plan, sweep, verify};
@@ -33,7 +34,8 @@ async fn six_days() -> SimDisk {
 #[tokio::test]
 async fn what_may_go_goes_from_the_front() {
     let disk = six_days().await;
-    let all = Keep { from: day(100), base: u64::MAX, holds: Vec::new() };
+    let all = Keep { from: day(100), base: u64::MAX, held_late: Duration::ZERO, ..Keep::default() };
+    let hours_late = |hours: u64| Duration::from_secs(hours * 3600);
     let cases = [
         ("old enough", Keep { from: day(3), ..all.clone() }, 3, Why::Young),
         ("the newest stays", all.clone(), 5, Why::Young),
@@ -45,6 +47,30 @@ async fn what_may_go_goes_from_the_front() {
             Why::Held { from: day(2).plus_us(5), to: day(2).plus_us(6) },
         ),
         ("a hold before all", Keep { holds: vec![(day(-9), day(-8))], ..all.clone() }, 5, Why::Young),
+        (
+            "a hold before all of which the first file may report",
+            Keep { holds: vec![(day(-9), day(-8))], held_late: hours_late(8 * 24 + 1), ..all.clone() },
+            0,
+            Why::Held { from: day(-9), to: day(-8) },
+        ),
+        (
+            "late reports come up to a time",
+            Keep { holds: vec![(day(-9), day(-8))], held_late: hours_late(8 * 24), ..all.clone() },
+            5,
+            Why::Young,
+        ),
+        (
+            "a month where nobody says otherwise",
+            Keep { holds: vec![(day(-29), day(-29).plus_us(1))], held_late: Keep::default().held_late, ..all.clone() },
+            0,
+            Why::Held { from: day(-29), to: day(-29).plus_us(1) },
+        ),
+        (
+            "what came before a hold is not about it",
+            Keep { holds: vec![(day(3).plus_us(5), day(9))], held_late: hours_late(24), ..all.clone() },
+            4,
+            Why::Held { from: day(3).plus_us(5), to: day(9) },
+        ),
     ];
     for (name, keep, count, why) in cases {
         let plan = plan(&disk, &folder(), &keep).expect(name);
@@ -61,7 +87,7 @@ async fn what_may_go_goes_from_the_front() {
 #[tokio::test]
 async fn what_stays_is_a_chain_that_goes_on() {
     let disk = six_days().await;
-    let keep = Keep { from: day(4), base: u64::MAX, holds: Vec::new() };
+    let keep = Keep { from: day(4), base: u64::MAX, ..Keep::default() };
     let going = plan(&disk, &folder(), &keep).expect("plan");
     let last = going.remove.last().expect("some").last_seq;
     sweep(&disk, &going).expect("removed");
