@@ -200,7 +200,8 @@ impl Committer {
             self.last_tick = Some(self.options.clock.elapsed());
         }
         let mut received = self.frames.end.head.received;
-        let latest = if now.doubted { now.time } else { Timestamp(i64::MAX) };
+        // What was stamped while the clock was wrong may be committed when it is right again.
+        let latest = now.latest();
         for record in &mut records {
             received = received.max(record.received.min(latest));
             record.received = received;

@@ -7,6 +7,8 @@
 //! * A step forward by up to [`STEP_MAX`] is believed. A larger one is believed when the clock still shows it
 //!   after [`CONFIRM`]; until then time runs on from where it was, by the clock that nobody sets. So a wrong setting
 //!   that is noticed within a minute leaves no trace, and one wrong sample cannot carry the chain into next year.
+//! * Records are stamped before they are committed. Should a step have come and gone in between, no record carries more
+//!   than [`STEP_MAX`] beyond the time at which it is committed.
 //! * Ticks are written by the clock that nobody sets, so they never pause; two of one writer that lie further apart
 //!   than the interval of ticks are the record of a step.
 
@@ -30,8 +32,16 @@ pub(crate) struct Received {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Now {
     pub time: Timestamp,
-    /// Whether the clock shows something else, which is not believed: then nothing may carry a later time.
+    /// Whether the clock shows something else, which is not believed.
     pub doubted: bool,
+}
+
+impl Now {
+    /// What a record may carry at most, whatever it was stamped with before it came here: a small step back of the clock
+    /// since then is let pass.
+    pub(crate) fn latest(self) -> Timestamp {
+        if self.doubted { self.time } else { after(self.time, STEP_MAX) }
+    }
 }
 
 impl Received {
