@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use journal::sim::SimDisk;
 use journal::{
-    Algorithm, Clock, DailyHead, Journal, KeyTrust, Options, Parting, Proof, ProveError, PublicKey, Record, SealError,
-    Sealer, SealerOptions, Stream, Trust, check, compare, daily_heads, prove, public_key, verify, verify_with,
+    Algorithm, Clock, DailyHead, Journal, KeyTrust, Options, Parting, Proof, ProveError, PublicKey, ReadError, Record,
+    SealError, Sealer, SealerOptions, Stream, Trust, check, compare, daily_heads, prove, public_key, verify,
+    verify_with,
 };
 use model::{Change, ControlRecord, Position, RecordRef, TerminalId, Timestamp};
 
@@ -261,6 +262,43 @@ async fn a_journal_that_is_not_the_sealed_one_is_not_sealed() {
         journal.close();
     }
     verify(&disk, &folder()).expect_err("the seals name what is missing");
+}
+
+/// The next file of control has begun: what is damaged before it is no torn tail, and nothing is sealed past it.
+#[tokio::test]
+async fn damage_in_a_closed_file_of_control_is_named_and_not_passed_over() {
+    let disk = SimDisk::default();
+    let mut house = House::open(&disk, BEGIN_S * 1_000_000, Algorithm::Sha256, 0);
+    house.change().await;
+    house.minute();
+    let closed = folder().join("control").join("00000000000000000001.hwj");
+    house.change().await;
+    house.change().await;
+    let short = disk.content(&closed);
+    house.change().await;
+    house.clock.0.fetch_add(1440 * MINUTE_US, Ordering::Relaxed);
+    // A step of the clock is believed after a minute: another start has no doubts.
+    let (control, now_us) = (house.control, house.now().0);
+    let mut house = House::open(&house.close(), now_us, Algorithm::Sha256, control);
+    house.change().await;
+    let whole = disk.content(&closed);
+    let preludes = (0..whole.len()).filter(|at| whole[*at..].starts_with(b"HWEV")).skip(1);
+    for at in preludes.map(|prelude| prelude + 9) {
+        disk.flip(&closed, at, 1);
+        let error = house.sealer.seal(house.now()).expect_err("damaged");
+        let SealError::Read(ReadError::Broken(broken)) = error else { panic!("{error}") };
+        assert!(broken.file.ends_with("control/00000000000000000001.hwj") && broken.seq > 1, "{broken}");
+        let named = verify(&disk, &folder()).expect_err("damaged").to_string();
+        assert!(named.contains(&format!("envelope {}", broken.seq)), "{named}, not {broken}");
+        disk.flip(&closed, at, 1);
+    }
+    // Cut between two envelopes, every checksum is right, but the next file does not go on there.
+    disk.set_content(&closed, short);
+    house.sealer.seal(house.now()).expect_err("cut");
+    disk.set_content(&closed, whole);
+    house.minute();
+    let report = verify(&house.close(), &folder()).expect("sound");
+    assert_eq!((report.control_records, report.seals.seals), (5, 2));
 }
 
 /// Whatever one changes in the file of a proof: it is refused, or it says no more than before.

@@ -347,13 +347,18 @@ impl Place {
         let mut segments = segments(disk, journal, stream)?;
         let keep = segments.partition_point(|(first, _)| *first <= first_seq).saturating_sub(1);
         segments.drain(..keep);
-        for (first, path) in segments {
+        let count = segments.len();
+        for (index, (first, path)) in segments.into_iter().enumerate() {
             let segment = Segment::open(disk, &path)?;
+            if index > 0 && first != self.next_seq {
+                let reason = format!("the segment before it ends before envelope {}", self.next_seq);
+                return Err(ReadError::Broken(segment.broken(0, first, None, reason)));
+            }
             let (start, end, is_packed) = (segment.start(), segment.length, segment.is_packed);
             let resume = self.resume.filter(|(of, _)| *of == first && !is_packed).map_or(start, |(_, run)| run);
             let mut walk = segment.walk(resume, end);
             walk.skip_to(self.next_seq)?;
-            let goes_on = self.cover_segment(&mut cover, &mut walk)?;
+            let goes_on = self.cover_segment(&mut cover, &mut walk, index + 1 == count)?;
             self.resume = Some((first, walk.here()));
             if !goes_on {
                 break;
@@ -373,6 +378,7 @@ impl Place {
         &mut self,
         cover: &mut Cover<W>,
         walk: &mut Walk,
+        is_last: bool,
     ) -> Result<bool, ReadError> {
         loop {
             let here = walk.here();
@@ -382,7 +388,7 @@ impl Place {
             }
             let stored = match walk.next() {
                 // Of the control chain nobody says where the durable part ends: a damaged tail is the end for now.
-                Err(ReadError::Broken(_)) if cover.stream == Stream::Control => None,
+                Err(ReadError::Broken(_)) if cover.stream == Stream::Control && is_last => None,
                 next => next?,
             };
             let Some(stored) = stored else { return Ok(true) };
