@@ -1,7 +1,11 @@
 //! When a terminal is asked for missing packets (0x8003 补传分包请求), and for which. Pure: time is an argument. It keeps
 //! the packet numbers alone; the bytes lie in the journal, and putting messages together is the pipeline's business.
 
+use std::sync::Arc;
+
 use jt808::{Assembler, AssemblyLimits, Frame, Header, Message, Missing, OpenUpload, PacketRequest, UploadKey, encode};
+
+use crate::pool::{Pool, Share};
 
 /// How often one upload is asked for.
 const ASKS_MAX: u8 = 3;
@@ -27,29 +31,52 @@ struct Asked {
 }
 
 /// The uploads of one terminal on one connection.
-#[derive(Debug)]
 pub(crate) struct Asking {
     parts: Assembler<()>,
     /// No more than there are open uploads.
     asked: Vec<Asked>,
+    share: Share,
+    /// There was no room: until then nothing is noted, us. Whoever went on in the middle would ask for what has come.
+    alone_until_us: Option<i64>,
 }
 
 impl Asking {
-    pub(crate) fn new() -> Self {
-        Self { parts: Assembler::new(LIMITS), asked: Vec::new() }
+    pub(crate) fn new(pool: Arc<Pool>) -> Self {
+        let mut new =
+            Self { parts: Assembler::new(LIMITS), asked: Vec::new(), share: Share::new(pool), alone_until_us: None };
+        new.weigh();
+        new
     }
 
     /// Bytes that it takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.parts.bytes() + self.parts.completed().iter().map(|done| 8 * done.digests.len()).sum::<usize>()
+        self.share.bytes()
     }
 
-    /// Takes note of a part.
-    pub(crate) fn note(&mut self, frame: &Frame<'_>, now_us: i64) {
-        let number_only = Frame { body: &[], ..*frame };
-        // What is given up was not completed in time: nothing is asked for any more.
-        let _ = self.parts.feed(&number_only, (), now_us, |_| {});
-        self.forget_closed();
+    fn weigh(&mut self) {
+        let remembered = self.parts.completed().iter().map(|done| 8 * done.digests.len()).sum::<usize>();
+        self.share.set(size_of::<Self>() + self.parts.bytes() + remembered);
+    }
+
+    /// Takes note of a part. When all terminals together take too much, this one is left alone for as long as an upload
+    /// may last; returns whether that begins now.
+    pub(crate) fn note(&mut self, frame: &Frame<'_>, now_us: i64) -> bool {
+        if self.alone_until_us.is_some_and(|until_us| now_us < until_us) {
+            return false;
+        }
+        let has_room = !self.share.pool.is_full();
+        if has_room {
+            self.alone_until_us = None;
+            let number_only = Frame { body: &[], ..*frame };
+            // What is given up was not completed in time: nothing is asked for any more.
+            let _ = self.parts.feed(&number_only, (), now_us, |_| {});
+            self.forget_closed();
+        } else {
+            self.alone_until_us = Some(now_us.saturating_add(LIMITS.age_us));
+            (self.parts, self.asked) = (Assembler::new(LIMITS), Vec::new());
+        }
+        self.weigh();
+        !has_room
     }
 
     /// When there is something to ask for, us; `None` when nothing is missing.
@@ -70,7 +97,9 @@ impl Asking {
     /// What to ask for now; it counts as asked.
     pub(crate) fn ask(&mut self, now_us: i64) -> Vec<Missing> {
         self.parts.expire(now_us, |_| {});
+        self.alone_until_us = self.alone_until_us.filter(|until_us| now_us < *until_us);
         self.forget_closed();
+        self.weigh();
         let due = |missing: &Missing| {
             let open = self.parts.open().iter().find(|upload| upload.key == missing.key);
             open.and_then(|upload| self.due_of(upload)).is_some_and(|due_us| due_us <= now_us)
@@ -87,7 +116,7 @@ impl Asking {
 
     /// Whether it is of no more use.
     pub(crate) fn is_idle(&self) -> bool {
-        self.parts.is_idle()
+        self.parts.is_idle() && self.alone_until_us.is_none()
     }
 
     fn forget_closed(&mut self) {
@@ -102,6 +131,10 @@ mod tests {
     use jt808::{Edition, MISSING_MAX, Oddities, Packet, Phone};
 
     const SECOND_US: i64 = 1_000_000;
+
+    fn pool(bytes_max: usize) -> Arc<Pool> {
+        Arc::new(Pool::new(bytes_max))
+    }
 
     /// Notes these numbers of an upload of so many, at so many seconds.
     fn note(asking: &mut Asking, total: u16, numbers: impl IntoIterator<Item = u16>, at_s: i64) {
@@ -120,7 +153,7 @@ mod tests {
 
     #[test]
     fn asks_three_times_and_no_more() {
-        let mut asking = Asking::new();
+        let mut asking = Asking::new(pool(1 << 20));
         note(&mut asking, 4, [1, 4], 10);
         assert_eq!(asking.due_us(), Some(10 * SECOND_US), "the last part came");
         let wanted = [(101, vec![2, 3])];
@@ -134,12 +167,12 @@ mod tests {
         note(&mut asking, 4, [3], 201);
         assert!(asking.asked.is_empty() && asking.parts.open().is_empty());
         assert_eq!(ask(&mut asking, 501), []);
-        assert!(asking.is_idle() && asking.bytes() == 0);
+        assert!(asking.is_idle() && asking.bytes() == size_of::<Asking>());
     }
 
     #[test]
     fn silence_shows_that_the_end_is_missing() {
-        let mut asking = Asking::new();
+        let mut asking = Asking::new(pool(1 << 20));
         note(&mut asking, 4, [1, 2], 0);
         assert_eq!(ask(&mut asking, 4), []);
         assert_eq!(asking.due_us(), Some(5 * SECOND_US));
@@ -148,12 +181,35 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_a_repeated_upload_is_not_asked_for() {
-        let mut asking = Asking::new();
+        let mut asking = Asking::new(pool(1 << 20));
         note(&mut asking, 1_200, (1..=1_200).filter(|number| number % 3 != 0), 0);
         assert!(asking.bytes() < 96 * 1_024);
         assert_eq!(ask(&mut asking, 5)[0].1.len(), MISSING_MAX);
-        let mut asking = Asking::new();
+        let mut asking = Asking::new(pool(1 << 20));
         note(&mut asking, 3, [1, 2, 3, 3, 1], 0);
         assert_eq!((asking.due_us(), ask(&mut asking, 60)), (None, vec![]));
+    }
+
+    #[test]
+    fn all_terminals_together_are_bounded_and_nobody_is_asked_for_what_came_while_there_was_no_room() {
+        let pool = pool(256 * 1_024);
+        let mut all: Vec<_> = (0..100).map(|_| Asking::new(pool.clone())).collect();
+        // In turns, as they come from many terminals at once.
+        for number in 1..1_200 {
+            all.iter_mut().for_each(|asking| note(asking, 1_200, [number], 10));
+            assert!(pool.taken() < 256 * 1_024 + 96 * 1_024);
+        }
+        assert_eq!(pool.taken(), all.iter().map(Asking::bytes).sum::<usize>());
+        let alone = all.iter().filter(|asking| asking.alone_until_us.is_some()).count();
+        assert!((1..100).contains(&alone), "{alone}");
+        // There is room again, but half of this upload was not noted.
+        let mut late = all.into_iter().find(|asking| asking.alone_until_us.is_some()).expect("one");
+        assert_eq!(pool.taken(), late.bytes(), "the others are gone");
+        note(&mut late, 1_200, [1_200], 11);
+        assert_eq!((late.due_us(), ask(&mut late, 60), late.is_idle()), (None, vec![], false));
+        note(&mut late, 3, [1, 3], 310);
+        assert_eq!(ask(&mut late, 310), [(101, vec![2])], "a later one is asked for");
+        drop(late);
+        assert_eq!(pool.taken(), 0);
     }
 }

@@ -21,6 +21,7 @@ use crate::gate::Gate;
 use crate::handle::{Downlink, Order};
 use crate::links::{LinkEvent, Links, OpenLink};
 use crate::online::Online;
+use crate::pool::Pool;
 use crate::table::Table;
 use crate::{Admission, AuthCodes, Limits, Metrics};
 
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) table: Table,
     pub(crate) budget: Budget,
     pub(crate) gate: Gate,
+    /// What keeping track of missing packets takes.
+    pub(crate) asking: Arc<Pool>,
     pub(crate) flush: Arc<Flush>,
     pub(crate) authenticated: broadcast::Sender<TerminalId>,
     began: Instant,
@@ -128,6 +131,7 @@ impl Gateway {
             table: Table::default(),
             budget: Budget::new(limits.strangers.clone(), began),
             gate: Gate::default(),
+            asking: Arc::new(Pool::new(limits.asking_bytes_max)),
             flush,
             authenticated: broadcast::Sender::new(AUTHENTICATED_KEPT),
             journal,

@@ -38,6 +38,7 @@ mod metrics;
 mod online;
 mod outbox;
 mod phase;
+mod pool;
 mod proxy;
 mod request;
 mod sessions;

@@ -50,6 +50,9 @@ pub struct Limits {
     pub window_per_connection: usize,
     /// The same for the connection of a forwarding platform.
     pub window_per_forwarder: usize,
+    /// What keeping track of missing packets may take for all terminals together, bytes. When it is full, terminals are
+    /// not asked for packets (0x8003 补传分包请求), and counted; what they send is kept as ever.
+    pub asking_bytes_max: usize,
     /// Commands that may wait for a terminal before [`crate::SendError::QueueFull`].
     pub commands_queued_max: usize,
     /// Silence after which a connection is closed.
@@ -74,6 +77,7 @@ impl Default for Limits {
     /// | connections, in all and from one address | 19,500: 20,000 open files less a reserve |
     /// | terminals a connection, a forwarding platform's, over UDP | 1,024, 2,000, 20,000 |
     /// | window a terminal, a connection, a forwarding platform's | 64, 1,024, 8,192 frames |
+    /// | missing packets of all terminals | 64 MiB |
     /// | commands waiting a terminal | 32 |
     /// | load balancers | none; 5 s for the header |
     /// | idle, unauthenticated, write, journal grace | 10 min, 30 s, 30 s, 30 s |
@@ -90,6 +94,7 @@ impl Default for Limits {
             window_per_terminal: 64,
             window_per_connection: 1_024,
             window_per_forwarder: 8_192,
+            asking_bytes_max: 64 << 20,
             commands_queued_max: 32,
             idle_timeout: Duration::from_secs(600),
             unauthenticated_timeout: Duration::from_secs(30),

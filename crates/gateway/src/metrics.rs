@@ -44,6 +44,7 @@ pub struct Metrics {
     pub(crate) garbage_bytes: IntCounter,
     pub(crate) windows_full: IntCounter,
     pub(crate) commands: IntCounter,
+    pub(crate) asking_left_alone: IntCounter,
     pub(crate) udp_sessions: IntGauge,
     pub(crate) udp_datagrams: IntCounter,
     pub(crate) udp_dropped: IntCounterVec,
@@ -94,6 +95,10 @@ impl Metrics {
             garbage_bytes: counter("garbage_bytes_total", "Bytes received that belong to no frame")?,
             windows_full: counter("windows_full_total", "How often a full window stopped the reading of a connection")?,
             commands: counter("commands_total", "Commands written to terminals")?,
+            asking_left_alone: counter(
+                "asking_left_alone_total",
+                "How often a terminal was not asked for missing packets for 5 minutes, for want of memory",
+            )?,
             udp_sessions: gauge("udp_sessions", "Terminals that have authenticated over UDP")?,
             udp_datagrams: counter("udp_datagrams_total", "Datagrams received")?,
             udp_dropped: labelled("udp_dropped_total", "Datagrams and frames not kept, by reason", &["reason"])?,

@@ -35,7 +35,6 @@ enum Place {
     Closed,
 }
 
-#[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) terminal: TerminalId,
     /// Which binding in the table of all gateways' terminals this is.
@@ -57,7 +56,7 @@ impl Session {
 }
 
 /// The sessions of one connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Sessions {
     places: Vec<Session>,
     /// Where each terminal's is; empty while there are few.

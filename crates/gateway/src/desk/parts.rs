@@ -17,9 +17,11 @@ impl Desk {
         if session.asking.is_none() && is_full {
             return;
         }
-        let asking = session.asking.get_or_insert_with(|| Box::new(Asking::new()));
-        let before = asking.bytes();
-        asking.note(&piece.frame, to.burst.read_us as i64);
+        let before = session.asking.as_ref().map_or(0, |asking| asking.bytes());
+        let asking = session.asking.get_or_insert_with(|| Box::new(Asking::new(to.shared.asking.clone())));
+        if asking.note(&piece.frame, to.burst.read_us as i64) {
+            to.shared.metrics.asking_left_alone.inc();
+        }
         self.asking_bytes = (self.asking_bytes as usize + asking.bytes()).saturating_sub(before) as u32;
     }
 
@@ -42,9 +44,10 @@ impl Desk {
         for session in self.sessions.iter_mut() {
             let Some(asking) = session.asking.as_mut() else { continue };
             let missing = asking.ask(now_us as i64);
-            bytes += asking.bytes();
             if asking.is_idle() {
                 session.asking = None;
+            } else {
+                bytes += asking.bytes();
             }
             if session.is_open() {
                 let (dialect, tally) = (&session.dialect, &mut session.tally);

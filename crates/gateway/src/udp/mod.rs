@@ -215,7 +215,7 @@ impl Door {
 
     fn push_uplink(&mut self, heard: &Heard<'_, '_>, reply: Reply, going: &mut Going) {
         let Some(session) = self.sessions.get_mut(heard.terminal) else { return };
-        session.heard(&heard.piece.frame, going.now_ms, going.burst.received.0);
+        session.heard(&heard.piece.frame, going.now_ms, going.burst.received.0, &self.shared);
         let connection = session.connection;
         let record = Record::uplink(going.burst.received, heard.terminal, connection, Bytes::new());
         let serial = if matches!(reply, Reply::Nothing) { 0 } else { session.serial() };

@@ -51,14 +51,17 @@ impl Session {
     }
 
     /// Takes note of a frame of its own.
-    pub(super) fn heard(&mut self, frame: &Frame<'_>, now_ms: u64, received_us: i64) {
+    pub(super) fn heard(&mut self, frame: &Frame<'_>, now_ms: u64, received_us: i64, shared: &Shared) {
         self.seen_ms = now_ms;
         if !frame.check_ok {
             return;
         }
         self.dialect = frame.header;
         if frame.header.is_part() {
-            self.asking.get_or_insert_with(|| Box::new(Asking::new())).note(frame, received_us);
+            let asking = self.asking.get_or_insert_with(|| Box::new(Asking::new(shared.asking.clone())));
+            if asking.note(frame, received_us) {
+                shared.metrics.asking_left_alone.inc();
+            }
         }
     }
 }
