@@ -20,7 +20,7 @@ use crate::{StoreError, StoredState};
 
 /// Fixes of a vehicle below which a chunk is not worth rewriting.
 const WORTH: usize = 256;
-/// Rows that are unpacked at once, bytes: some 200,000 fixes.
+/// Rows that are unpacked at once, bytes: some 200,000 fixes. More only where one segment has more of a bucket.
 const STEP_BYTES: u64 = 4 << 20;
 /// Fixes, and chunks that they fall into, in one transaction.
 const SLICE_FIXES: usize = 1 << 15;
@@ -77,8 +77,11 @@ fn choose(heads: &[RowHead], aim: Aim) -> Option<(&[RowHead], Leaving)> {
         total += row.bytes;
         total <= STEP_BYTES
     });
-    let fits = fits.count().max(1);
-    if fits < heads.len() {
+    if let Some(beyond) = heads.get(fits.count()) {
+        // Rows of one segment share their states, so they are taken together: at least those of the oldest one.
+        let whole = heads.partition_point(|row| row.segment() < beyond.segment());
+        let oldest = heads.first()?.segment();
+        let fits = if whole == 0 { heads.partition_point(|row| row.segment() == oldest) } else { whole };
         return Some((heads.get(..fits)?, Leaving::All));
     }
     if aim.kind != Round::Calm || newest <= aim.idle {
@@ -218,7 +221,10 @@ mod tests {
     use crate::segment::row_id;
 
     fn rows(sizes: &[(i64, u64)]) -> Vec<RowHead> {
-        sizes.iter().map(|(segment, bytes)| RowHead { id: row_id(*segment, 7, 0), bytes: *bytes }).collect()
+        let n = |at: usize| sizes[..at].iter().filter(|(segment, _)| *segment == sizes[at].0).count() as i64;
+        let row =
+            |(at, (segment, bytes)): (usize, &(i64, u64))| RowHead { id: row_id(*segment, 7, n(at)), bytes: *bytes };
+        sizes.iter().enumerate().map(row).collect()
     }
 
     #[test]
@@ -226,7 +232,7 @@ mod tests {
         let aim = Aim { last: 99, idle: 0, whole: false, kind: Round::Calm };
         let worth = |oldest| Some(Leaving::Worth(oldest));
         type Case<'a> = (&'a [(i64, u64)], Aim, usize, Option<Leaving>);
-        let cases: [Case<'_>; 9] = [
+        let cases: [Case<'_>; 12] = [
             (&[], aim, 0, None),
             (&[(5, 10)], aim, 0, None),
             (&[(5, 10), (6, 10)], aim, 2, worth(5)),
@@ -236,6 +242,10 @@ mod tests {
             (&[(5, 100), (6, 10)], Aim { whole: true, ..aim }, 2, worth(5)),
             (&[(5, 100), (6, 10)], Aim { idle: 6, ..aim }, 2, Some(Leaving::All)),
             (&[(5, STEP_BYTES), (6, 10)], aim, 1, Some(Leaving::All)),
+            // The states of a segment lie beside its first row.
+            (&[(5, STEP_BYTES), (5, 10), (6, 10)], aim, 2, Some(Leaving::All)),
+            (&[(5, 10), (6, STEP_BYTES - 20), (6, 20), (7, 10)], aim, 1, Some(Leaving::All)),
+            (&[(5, STEP_BYTES + 1), (5, 10)], aim, 2, Some(Leaving::All)),
         ];
         for (sizes, aim, taken, leaving) in cases {
             let heads = rows(sizes);

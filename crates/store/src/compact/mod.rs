@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     wake_keeper: Notify,
     /// The backlog has shrunk.
     shrunk: Notify,
+    /// How often it has.
+    moves: AtomicU64,
     stop: AtomicBool,
     /// To the thread of the lowest priority.
     calm_work: std::sync::mpsc::Sender<Work>,
@@ -90,6 +92,26 @@ impl Drop for Held<'_> {
 }
 
 impl Shared {
+    fn new(db: Db, options: Options, backlog: u64, calm_work: std::sync::mpsc::Sender<Work>) -> Self {
+        Self {
+            calm_work,
+            db,
+            options,
+            backlog: AtomicU64::new(backlog),
+            rounds: parking_lot::Mutex::default(),
+            busy: parking_lot::Mutex::default(),
+            released: Notify::new(),
+            chunks: RwLock::default(),
+            wake_calm: Notify::new(),
+            wake_keeper: Notify::new(),
+            shrunk: Notify::new(),
+            moves: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            committed: AtomicU64::new(1),
+            settled: watch::Sender::new(0),
+        }
+    }
+
     fn is_pressed(&self) -> bool {
         self.backlog.load(Ordering::Relaxed) > self.options.backlog_bytes_max
     }
@@ -109,6 +131,7 @@ impl Shared {
     fn shrink(&self, gone: u64, back: u64) {
         let less = gone.saturating_sub(back);
         let _ = self.backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(less)));
+        self.moves.fetch_add(1, Ordering::Relaxed);
         self.shrunk.notify_waiters();
     }
 
@@ -222,12 +245,20 @@ impl Shared {
 
     async fn keeper(&self) {
         while !self.is_stopped() {
+            // What is released from here on is not missed.
+            let released = self.released.notified();
+            let moves = self.moves.load(Ordering::Relaxed);
             let outcome = match keep::copy_log(&self.db).await {
                 Ok(()) if self.is_pressed() => self.round(Round::Pressed).await,
                 outcome => outcome,
             };
             match outcome {
-                Ok(()) if self.is_pressed() => {}
+                Ok(()) if self.is_pressed() && self.moves.load(Ordering::Relaxed) != moves => {}
+                // Others hold all that is left: until they are done with it, or more comes.
+                Ok(()) if self.is_pressed() => tokio::select! {
+                    () = released => {}
+                    () = self.wake_keeper.notified() => {}
+                },
                 Ok(()) => self.wake_keeper.notified().await,
                 Err(error) => {
                     tracing::warn!(error = %Chain(&error), "the views database cannot be kept in order");
@@ -258,22 +289,7 @@ impl Compactor {
     pub(crate) async fn start(db: Db, options: Options) -> Result<Self, StoreError> {
         let backlog = segments::backlog(&db).await?;
         let (calm_work, calm_works) = std::sync::mpsc::channel::<Work>();
-        let shared = Arc::new(Shared {
-            calm_work,
-            db,
-            options,
-            backlog: AtomicU64::new(backlog),
-            rounds: parking_lot::Mutex::default(),
-            busy: parking_lot::Mutex::default(),
-            released: Notify::new(),
-            chunks: RwLock::default(),
-            wake_calm: Notify::new(),
-            wake_keeper: Notify::new(),
-            shrunk: Notify::new(),
-            stop: AtomicBool::new(false),
-            committed: AtomicU64::new(1),
-            settled: watch::Sender::new(0),
-        });
+        let shared = Arc::new(Shared::new(db, options, backlog, calm_work));
         let compactor = Self { shared: Arc::clone(&shared), threads: parking_lot::Mutex::default() };
         compactor.spawn("store-compact", move || {
             lower_priority();
@@ -411,4 +427,69 @@ impl std::fmt::Display for Chain<'_> {
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     let joined = tokio::task::spawn_blocking(work).await;
     joined.map_err(|e| StoreError::Engine { doing: "finish a computation", source: Box::new(e) })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::segment::bucket;
+    use crate::{Checkpoint, Store};
+    use model::{Fix, Marks, Position, RecordRef, TerminalId, Timestamp, VehicleId};
+
+    fn fix(seconds: i64) -> Fix {
+        let time = Timestamp::from_secs(seconds);
+        Fix {
+            terminal: TerminalId::from_wire(&[7]),
+            time,
+            received: time,
+            source: RecordRef { position: Position { shard: 0, seq: 1 }, index: 0, item: 0 },
+            alarm: 0,
+            status: 3,
+            lat_wire: 32_050_000,
+            lon_wire: 118_790_000,
+            altitude_wire: 15,
+            speed_dkmh: 600,
+            direction_deg: 0,
+            time_bcd: [0; 6],
+            mileage_hm: None,
+            items: Box::default(),
+            marks: Marks::default(),
+        }
+    }
+
+    /// Counted are rounds, not time: none follows one that found nothing to do.
+    #[tokio::test]
+    async fn what_others_hold_is_waited_for_and_not_asked_for_again_and_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), 1).await.unwrap();
+        store.push_fixes(0, (0..50).map(|n| (VehicleId(7), fix(n))).collect());
+        store.cut(0);
+        let position = Position { shard: 0, seq: 1 };
+        store.checkpoint(Checkpoint { position, ..Checkpoint::default() }).await.unwrap();
+        store.close().await;
+
+        let options = Options { backlog_bytes_max: 0, ..Options::default() };
+        let db = crate::sqlite::views::open(dir.path(), &options).await.unwrap();
+        let backlog = segments::backlog(&db).await.unwrap();
+        let (calm_work, _calm_works) = std::sync::mpsc::channel();
+        let shared = Shared::new(db, options, backlog, calm_work);
+        let held = shared.hold(bucket(VehicleId(7))).unwrap();
+        let keeper = shared.keeper();
+        tokio::pin!(keeper);
+        let while_held = tokio::time::timeout(Duration::from_millis(300), &mut keeper).await;
+        assert!(while_held.is_err() && shared.is_pressed());
+        assert!(shared.rounds.lock().len() <= 1, "{:?}", shared.rounds.lock());
+        drop(held);
+        let moved = async {
+            while shared.is_pressed() {
+                shared.shrunk.notified().await;
+            }
+        };
+        tokio::select! {
+            () = &mut keeper => panic!("nobody stopped it"),
+            () = moved => {}
+        }
+        assert_eq!(shared.backlog.load(Ordering::Relaxed), 0);
+    }
 }
