@@ -254,6 +254,13 @@ pub(crate) struct Verify {
     pub against: Option<PathBuf>,
 }
 
+impl Verify {
+    /// Whether something from elsewhere was given to vouch for what is checked.
+    pub(crate) const fn gives_trust(&self) -> bool {
+        !self.key.is_empty() || !self.head.is_empty()
+    }
+}
+
 /// Options of `prove`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Prove {

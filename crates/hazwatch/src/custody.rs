@@ -22,6 +22,8 @@ use crate::error::Failure;
 const DAYS_BETWEEN: i32 = 30;
 /// Under which name the journal remembers the day of the last round.
 const LAST_DAY: &str = "retention.day";
+/// Under which name it remembers that a round has begun, and may have removed something without a base behind it.
+const BEGUN: &str = "retention.begun";
 
 /// What retention is given.
 pub(crate) struct Custody {
@@ -42,27 +44,36 @@ impl Custody {
         let registry = ControlPort::registry(&*self.control);
         let today = now.china_day();
         let last = registry.setting(LAST_DAY).and_then(|day| day.parse::<i32>().ok());
-        if last.is_some_and(|last| today - last < DAYS_BETWEEN) || stop.load(Ordering::Acquire) {
+        let is_begun = registry.setting(BEGUN) == Some("1");
+        let is_due = last.is_none_or(|last| today - last >= DAYS_BETWEEN);
+        if !(is_due || is_begun) || stop.load(Ordering::Acquire) {
             return Ok(());
         }
-        let holds: Vec<Hold> = registry.holds().map(|hold| Hold::clone(hold)).collect();
-        let going = self.plan(now, u64::MAX, &holds)?;
-        let tracks_from = now.plus_us(-i64::from(self.tracks_days) * DAY_US).china_day();
-        let forgotten = self.runtime.block_on(self.store.forget_before(tracks_from, &holds));
-        let forgotten = forgotten.map_err(|error| chain(&error))?;
-        if going.remove.is_empty() && forgotten.chunks == 0 {
+        let going = self.plan(self.frames_days, now, u64::MAX)?;
+        // Nothing was received before the first frame, so nothing older is in the tracks.
+        let is_young = going.remove.is_empty() && self.plan(self.tracks_days, now, u64::MAX)?.remove.is_empty();
+        if is_young && !is_begun && registry.bases().next().is_none() {
             return Ok(());
+        }
+        if !is_begun {
+            // Before anything is removed: should this round not come to its end, the next one takes the base.
+            self.record(vec![setting(BEGUN, "1")])?;
+        }
+        let tracks_from = now.plus_us(-i64::from(self.tracks_days) * DAY_US).china_day();
+        let control = self.control.clone();
+        let holds = move || held(&ControlPort::registry(&*control));
+        let forgotten = self.runtime.block_on(self.store.forget_before(tracks_from, holds));
+        let forgotten = forgotten.map_err(|error| chain(&error))?;
+        let done = [setting(BEGUN, ""), setting(LAST_DAY, &today.to_string())];
+        if going.remove.is_empty() && forgotten.chunks == 0 && !is_begun {
+            return self.record(done.into());
         }
         let base = self.runtime.block_on(take_base(&self.store, &self.bases)).map_err(|error| chain(&error))?;
-        let changes = vec![
-            Change::BaseTaken(base.clone()),
-            Change::SettingPut { key: LAST_DAY.to_owned(), value: today.to_string() },
-        ];
-        let recorded = self.runtime.block_on(self.control.submit(&Principal::system(), changes));
-        recorded.map_err(|error| chain(&error))?;
-        // A hold that was put meanwhile counts.
-        let holds: Vec<Hold> = ControlPort::registry(&*self.control).holds().map(|hold| Hold::clone(hold)).collect();
-        let plan = self.plan(now, base.position.seq, &holds)?;
+        let [begun, day] = done;
+        self.record(vec![Change::BaseTaken(base.clone()), begun, day])?;
+        // What no seal covers stays: nobody could vouch for it any more.
+        let sealed = ::journal::sealed_frames(&RealDisk, &self.journal).map_err(|error| chain(&error))?;
+        let plan = self.plan(self.frames_days, now, base.position.seq.min(sealed))?;
         ::journal::sweep(&RealDisk, &plan).map_err(|error| chain(&error))?;
         self.keep_only(&base)?;
         let frames_to = plan.remove.last().map_or(0, |segment| segment.last_seq);
@@ -70,11 +81,19 @@ impl Custody {
         Ok(())
     }
 
-    fn plan(&self, now: Timestamp, base: u64, holds: &[Hold]) -> Result<::journal::Plan, String> {
+    fn record(&self, changes: Vec<Change>) -> Result<(), String> {
+        let recorded = self.runtime.block_on(self.control.submit(&Principal::system(), changes));
+        recorded.map(|_| ()).map_err(|error| chain(&error))
+    }
+
+    /// Which frames are older than so many days and may go, with the holds as they are now.
+    fn plan(&self, days: u32, now: Timestamp, base: u64) -> Result<::journal::Plan, String> {
+        let holds = held(&ControlPort::registry(&*self.control));
         let keep = Keep {
-            from: now.plus_us(-i64::from(self.frames_days) * DAY_US),
+            from: now.plus_us(-i64::from(days) * DAY_US),
             base,
             holds: holds.iter().map(|hold| (hold.from, hold.to)).collect(),
+            held_late: ::journal::HELD_LATE,
         };
         ::journal::plan(&RealDisk, &self.journal, &keep).map_err(|error| chain(&error))
     }
@@ -90,6 +109,14 @@ impl Custody {
         }
         Ok(())
     }
+}
+
+fn held(registry: &Registry) -> Vec<Hold> {
+    registry.holds().map(|hold| Hold::clone(hold)).collect()
+}
+
+fn setting(key: &str, value: &str) -> Change {
+    Change::SettingPut { key: key.to_owned(), value: value.to_owned() }
 }
 
 fn path(bases: &Path, base: &Base) -> PathBuf {

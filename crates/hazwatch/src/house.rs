@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use store::{Bootstrap, Store, StoreError};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::admission::House as Admission;
 use crate::config::Config;
@@ -25,7 +26,7 @@ use crate::housekeeping::{Chores, Housekeeping};
 use crate::journal::{self, Opened};
 use crate::links;
 use crate::ports::{ControlOf, DoorOf, DownlinkOf, HeadOf, ViewsOf};
-use crate::truth::{SEAL_SECRET, Sealing, TruthOf};
+use crate::truth::{Sealing, TruthOf, seal_secret};
 
 /// Where in the data folder the journal lies.
 pub(crate) const JOURNAL: &str = "journal";
@@ -96,6 +97,7 @@ pub(crate) async fn start(config: &Config) -> Result<House, Failure> {
         tokio::spawn(dispatcher.run(views.watch_work(), gateway.authenticated())),
         tokio::spawn(gauges.run(core.journal.clone(), views)),
         tokio::spawn(links::record(gateway.links(), core.control.clone())),
+        tokio::spawn(watch_the_door(core.head.clone(), gateway.clone())),
         sealing.start(&metrics)?,
     ];
     let housekeeping = keep_house(config, &core)?;
@@ -187,9 +189,16 @@ fn make_gateway(
 }
 
 async fn sealing(config: &Config, core: &Core) -> Result<Sealing, Failure> {
+    let number = config.journal.seal_key;
+    let former = match number {
+        ..=1 => None,
+        later => Some(secret(&core.store, &seal_secret(later - 1)).await?),
+    };
     Ok(Sealing {
         folder: config.server.data.join(JOURNAL),
-        secret: secret(&core.store, SEAL_SECRET).await?,
+        secret: secret(&core.store, &seal_secret(number)).await?,
+        former,
+        control: core.control.clone(),
         algorithm: journal::algorithm(&config.journal),
         watermark: core.journal.watermark(),
         clock: core.clock.clone(),
@@ -255,6 +264,25 @@ impl House {
     pub(crate) fn journal_end(&self) -> Option<String> {
         let reason = || self.journal.failure().map_or_else(String::new, |error| error.to_string());
         self.journal_ended.load(Ordering::Acquire).then(reason)
+    }
+}
+
+/// How often it is looked whether somebody who is connected has to go.
+const DOOR_EVERY: Duration = Duration::from_millis(250);
+
+/// Brings open connections in line with the registry in force. Whoever changed it may be gone before it is in force,
+/// and the outcome of a change may be unknown until the journal recovers: so nobody but the registry is asked.
+async fn watch_the_door(head: Arc<dyn Head>, gateway: Gateway) {
+    let mut seen = head.registry().door_seq();
+    let mut ticks = tokio::time::interval(DOOR_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = head.registry().door_seq();
+        if now != seen {
+            seen = now;
+            gateway.recheck();
+        }
     }
 }
 

@@ -8,14 +8,22 @@ use ::journal::{
     Algorithm, Blobs, Clock, DailyHead, ProveError, PublicKey, RealDisk, Sealer, SealerOptions, Watermark,
 };
 use ::journal::{daily_heads, prove, public_key, read_control};
-use model::{BoxFuture, ControlRecord, FramesError, Position, ProofError, RecordRef, TruthPort};
+use control::Control;
+use model::{
+    BoxFuture, Change, ControlPort, ControlRecord, FramesError, Position, Principal, ProofError, RecordRef, TruthPort,
+};
 use prometheus::{IntCounter, IntGauge, Registry};
 use tokio::time::MissedTickBehavior;
 
 use crate::error::Failure;
 
-/// The secret of the key that seals, in `app.db`.
-pub(crate) const SEAL_SECRET: &str = "seal_key";
+/// Under which name the journal remembers up to which day the heads were taken by whoever is to have them.
+const SENT_DAY: &str = "heads.sent";
+
+/// Under which name `app.db` holds the secret of the n-th key that seals.
+pub(crate) fn seal_secret(number: u32) -> String {
+    if number <= 1 { "seal_key".to_owned() } else { format!("seal_key_{number}") }
+}
 /// How long whoever takes the heads of days may take.
 const PUBLISH_MAX: Duration = Duration::from_secs(20);
 
@@ -122,6 +130,9 @@ impl TruthPort for TruthOf {
 pub(crate) struct Sealing {
     pub folder: PathBuf,
     pub secret: [u8; 32],
+    /// The key before, which introduces this one.
+    pub former: Option<[u8; 32]>,
+    pub control: Arc<Control>,
     pub algorithm: Algorithm,
     pub watermark: Watermark,
     pub clock: Arc<dyn Clock>,
@@ -170,7 +181,7 @@ impl Sealing {
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sealer = None;
-        let mut unsent = Vec::new();
+        let mut unsent = self.unsent().await;
         loop {
             ticks.tick().await;
             let (options, now) = (self.options(), self.clock.now());
@@ -195,12 +206,33 @@ impl Sealing {
         }
     }
 
+    /// The heads that nobody has taken yet, oldest first.
+    async fn unsent(&self) -> Vec<DailyHead> {
+        if self.heads_url.is_empty() {
+            return Vec::new();
+        }
+        let folder = self.folder.clone();
+        let heads = tokio::task::spawn_blocking(move || daily_heads(&RealDisk, &folder)).await;
+        let mut heads = match heads {
+            Ok(Ok(heads)) => heads,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the heads of days cannot be read; those that were not sent stay unsent");
+                Vec::new()
+            }
+            Err(_) => Vec::new(),
+        };
+        let registry = ControlPort::registry(&*self.control);
+        let sent = registry.setting(SENT_DAY).unwrap_or_default();
+        heads.retain(|head| head.date().as_str() > sent);
+        heads
+    }
+
     fn options(&self) -> SealerOptions {
         SealerOptions {
             disk: Arc::new(RealDisk),
             journal: self.folder.clone(),
             secret: self.secret,
-            former: None,
+            former: self.former,
             algorithm: self.algorithm,
             watermark: self.watermark.clone(),
         }
@@ -239,7 +271,13 @@ impl Sealing {
                 agent.post(&url).send_json(body).map(|_| ())
             });
             match sent.await {
-                Ok(Ok(())) => drop(unsent.remove(0)),
+                Ok(Ok(())) => {
+                    let change = Change::SettingPut { key: SENT_DAY.to_owned(), value: head.date() };
+                    if let Err(error) = self.control.submit(&Principal::system(), vec![change]).await {
+                        return failed(counters, &error);
+                    }
+                    unsent.remove(0);
+                }
                 Ok(Err(error)) => return failed(counters, &error),
                 Err(error) => return failed(counters, &error),
             }

@@ -1,17 +1,21 @@
 //! A copy of the journal, made beside a writer that goes on writing.
 //!
 //! Files here are only appended to, replaced whole or removed, so a copy that is made in the right order is what a
-//! power cut would have left: seals first (they must not vouch for what the copy lacks), then frames, then control
-//! (frames must not name a control record that the copy lacks), then everything else. A tail that was caught in the
-//! middle of a write is torn, and opening the copy cuts it. What an earlier backup has already is not copied again.
+//! power cut would have left, also when it is broken off at any point, over an earlier backup too: first it is noted
+//! how far seals and then frames reach; control goes first (frames must not name a control record that the copy lacks),
+//! then everything else, then frames and at last seals, both no further than was noted (seals must not vouch for what
+//! the copy lacks). A tail that was caught in the middle of a write is torn, and opening the copy cuts it. What an
+//! earlier backup has already is not copied again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The folders whose order matters; others follow by name.
-const FIRST: [&str; 3] = ["seals", "frames", "control"];
+/// The folders whose order matters.
+const CONTROL: &str = "control";
+const FRAMES: &str = "frames";
+const SEALS: &str = "seals";
 /// How much of the beginning and of the end tells whether two files of one length are the same.
 const SAMPLE_BYTES: u64 = 4096;
 /// How often a folder is listed again when a file was replaced between listing and opening.
@@ -53,31 +57,60 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
 /// When a file cannot be read or written; what was copied until then stays, and the next try goes on from it.
 pub fn copy(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     let mut copied = Copied::default();
-    let mut folders: Vec<String> = names(from, true)?.into_iter().collect();
-    folders.sort_by_key(|name| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    let mut noted = Noted::new();
+    note(&from.join(SEALS), &mut noted)?;
+    note(&from.join(FRAMES), &mut noted)?;
     fs::create_dir_all(to).map_err(at(to))?;
-    for folder in folders {
-        copy_folder(&from.join(&folder), &to.join(&folder), &mut copied)?;
+    let others: Vec<String> =
+        names(from, true)?.into_iter().filter(|name| ![CONTROL, FRAMES, SEALS].contains(&name.as_str())).collect();
+    let order = std::iter::once(CONTROL).chain(others.iter().map(String::as_str)).chain([FRAMES, SEALS]);
+    for folder in order.filter(|folder| from.join(folder).is_dir()) {
+        let limits = [FRAMES, SEALS].contains(&folder).then_some(&noted);
+        copy_folder(&from.join(folder), &to.join(folder), limits, &mut copied)?;
     }
-    copy_files(from, to, &mut copied)?;
+    copy_files(from, to, None, &mut copied)?;
     sync_folder(to)?;
     Ok(copied)
 }
 
-/// A folder with all that is in it.
-fn copy_folder(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), CopyError> {
-    fs::create_dir_all(to).map_err(at(to))?;
-    for name in names(from, true)? {
-        copy_folder(&from.join(&name), &to.join(&name), copied)?;
+/// How long files were when it began.
+type Noted = BTreeMap<PathBuf, u64>;
+
+fn note(folder: &Path, noted: &mut Noted) -> Result<(), CopyError> {
+    if !folder.is_dir() {
+        return Ok(());
     }
-    copy_files(from, to, copied)
+    for name in names(folder, true)? {
+        note(&folder.join(name), noted)?;
+    }
+    for name in names(folder, false)? {
+        let path = folder.join(name);
+        match fs::metadata(&path) {
+            Ok(metadata) => drop(noted.insert(path, metadata.len())),
+            // Removed since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(at(&path)(error)),
+        }
+    }
+    Ok(())
 }
 
-fn copy_files(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), CopyError> {
+/// A folder with all that is in it.
+fn copy_folder(from: &Path, to: &Path, limits: Option<&Noted>, copied: &mut Copied) -> Result<(), CopyError> {
+    fs::create_dir_all(to).map_err(at(to))?;
+    for name in names(from, true)? {
+        copy_folder(&from.join(&name), &to.join(&name), limits, copied)?;
+    }
+    copy_files(from, to, limits, copied)
+}
+
+fn copy_files(from: &Path, to: &Path, limits: Option<&Noted>, copied: &mut Copied) -> Result<(), CopyError> {
     let mut tries = 0;
     let listed = loop {
-        let listed = names(from, false)?;
-        match copy_listed(from, to, &listed, copied) {
+        let mut listed = names(from, false)?;
+        // What came after the noting is for the next backup.
+        listed.retain(|name| limits.is_none_or(|noted| noted.contains_key(&from.join(name))));
+        match copy_listed(from, to, &listed, limits, copied) {
             Ok(()) => break listed,
             // Replaced or removed since it was listed.
             Err(error) if error.source.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
@@ -92,9 +125,17 @@ fn copy_files(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), CopyErr
     sync_folder(to)
 }
 
-fn copy_listed(from: &Path, to: &Path, names: &BTreeSet<String>, copied: &mut Copied) -> Result<(), CopyError> {
+fn copy_listed(
+    from: &Path,
+    to: &Path,
+    names: &BTreeSet<String>,
+    limits: Option<&Noted>,
+    copied: &mut Copied,
+) -> Result<(), CopyError> {
     for name in names {
-        match copy_file(&from.join(name), &to.join(name))? {
+        let path = from.join(name);
+        let limit = limits.and_then(|noted| noted.get(&path)).copied().unwrap_or(u64::MAX);
+        match copy_file(&path, &to.join(name), limit)? {
             0 => copied.kept += 1,
             bytes => {
                 copied.files += 1;
@@ -120,9 +161,10 @@ fn names(folder: &Path, folders: bool) -> Result<BTreeSet<String>, CopyError> {
 }
 
 /// Brings the copy of a file up to date; returns how many bytes that took.
-fn copy_file(from: &Path, to: &Path) -> Result<u64, CopyError> {
+/// A file that is shorter than when it was noted is another one by now (packed): it is copied whole.
+fn copy_file(from: &Path, to: &Path, limit: u64) -> Result<u64, CopyError> {
     let mut source = File::open(from).map_err(at(from))?;
-    let length = source.metadata().map_err(at(from))?.len();
+    let length = source.metadata().map_err(at(from))?.len().min(limit);
     let there = match File::open(to) {
         Ok(file) => Some(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

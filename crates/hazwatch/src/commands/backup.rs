@@ -19,7 +19,9 @@ use crate::house::{BASES, JOURNAL};
 /// What makes a folder a backup.
 pub(super) const MANIFEST: &str = "backup.json";
 const VIEWS: &str = "views.db";
+const VIEWS_COPY: &str = "views.db.copy";
 const USERS: &str = "app.db";
+const USERS_COPY: &str = "app.db.copy";
 
 /// What a backup says of itself.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,17 +56,24 @@ pub(super) async fn run(options: Backup) -> Result<ExitCode, Failure> {
     }
     let views = copy_views(data, into).await?;
     copy_users(data, into).await?;
+    // A base that the copied journal names must be in the copy.
+    let bases = data.join(BASES);
+    if bases.is_dir() {
+        journal::copy(&bases, &into.join(BASES)).map_err(|error| Failure::because("cannot copy the bases", error))?;
+    }
     let copied = tokio::task::spawn_blocking({
         let (from, to) = (from, into.join(JOURNAL));
         move || journal::copy(&from, &to)
     });
     let copied = copied.await.map_err(|error| Failure::because("copying broke off", error))?;
     let copied = copied.map_err(|error| Failure::because("cannot copy the journal", error))?;
-    let bases = data.join(BASES);
-    if bases.is_dir() {
-        journal::copy(&bases, &into.join(BASES)).map_err(|error| Failure::because("cannot copy the bases", error))?;
-    }
     let manifest = check(into, views.as_ref())?;
+    // Only now: broken off before, the databases of the backup before are still there, and older than its journal.
+    match views {
+        Some(_) => rename(&into.join(VIEWS_COPY), &into.join(VIEWS))?,
+        None => remove(&into.join(VIEWS))?,
+    }
+    rename(&into.join(USERS_COPY), &into.join(USERS))?;
     let json = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
     write(&unfinished, &json)?;
     say(&format!(
@@ -92,27 +101,21 @@ fn check_target(into: &Path) -> Result<(), Failure> {
 }
 
 async fn copy_views(data: &Path, into: &Path) -> Result<Option<Base>, Failure> {
-    let aside = into.join("views.db.copy");
+    let aside = into.join(VIEWS_COPY);
     remove(&aside)?;
     match store::snapshot(data, &aside).await {
-        Ok(base) => {
-            rename(&aside, &into.join(VIEWS))?;
-            Ok(Some(base))
-        }
+        Ok(base) => Ok(Some(base)),
         // No checkpoint yet: there is nothing that could not be made anew.
-        Err(StoreError::Refused(_)) => {
-            remove(&into.join(VIEWS))?;
-            Ok(None)
-        }
+        Err(StoreError::Refused(_)) => Ok(None),
         Err(error) => Err(Failure::because("cannot copy the views", error)),
     }
 }
 
 async fn copy_users(data: &Path, into: &Path) -> Result<(), Failure> {
-    let aside = into.join("app.db.copy");
+    let aside = into.join(USERS_COPY);
     remove(&aside)?;
-    store::copy_users(data, &aside).await.map_err(|error| Failure::because("cannot copy the users", error))?;
-    rename(&aside, &into.join(USERS))
+    let copied = store::copy_users(data, &aside).await;
+    copied.map(|_| ()).map_err(|error| Failure::because("cannot copy the users", error))
 }
 
 /// Walks the chains of the copy; its views must be of its journal.

@@ -22,6 +22,10 @@ pub(super) fn run(file: &Path, trust: &Trust) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::because(format!("{} is no proof", file.display()), error))?;
     let verdict = journal::check(&proof, trust).map_err(|error| Failure::plain(format!("NOT PROVEN: {error}")))?;
     tell(&verdict);
+    let was_given = !trust.keys.is_empty() || !trust.days.is_empty();
+    if was_given && !verdict.is_anchored() {
+        return Err(Failure::plain("NOT PROVEN: none of the keys and heads that you gave vouches for it"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,7 +14,7 @@ use crate::cli::Prove;
 use crate::client::Client;
 use crate::error::Failure;
 use crate::house::JOURNAL;
-use crate::truth::SEAL_SECRET;
+use crate::truth::seal_secret;
 
 /// How long after the given instant the frame may have been received.
 const WITHIN_US: i64 = 60_000_000;
@@ -86,7 +86,8 @@ async fn offline(data: &Path, asked: &Asked) -> Result<String, Failure> {
     let _lock = DataLock::acquire(data).map_err(|error| Failure::because("cannot prove", error))?;
     let cannot = |error| Failure::because("cannot read the key of the seals", error);
     let users = Store::open(data, 1).await.map_err(cannot)?.users();
-    let secret: [u8; 32] = users.secret(SEAL_SECRET, 32).await.map_err(cannot)?.try_into().unwrap_or_default();
+    // The first key; later ones were introduced by it, and their seals name them.
+    let secret: [u8; 32] = users.secret(&seal_secret(1), 32).await.map_err(cannot)?.try_into().unwrap_or_default();
     let (envelope, record) = match asked {
         Asked::Place(envelope, record) => (*envelope, *record),
         Asked::Frame { terminal, at } => find(&folder, *terminal, *at)?,

@@ -26,6 +26,9 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode, Failure> {
     if blobs > 0 {
         say(&format!("{blobs} blobs are what their names say"));
     }
+    if options.gives_trust() && !report.is_anchored() {
+        return Err(Failure::plain("no seal is signed by a key that you gave, and no head that you gave is there"));
+    }
     match &options.against {
         None => Ok(ExitCode::SUCCESS),
         Some(other) => compare(&folder, &journal_of(other)?),
