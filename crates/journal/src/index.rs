@@ -6,6 +6,9 @@
 //! then for each run: offset (8), first sequence (8), received time of the first (8, us), length of the filter (4),
 //! the filter: a Bloom filter of terminals, 12 bits for each, 6 of them set
 //! ```
+//!
+//! With 2^32 - 1 for the runs, and nothing behind it, it is the mark of a damaged segment: it cannot be indexed or
+//! packed, and is not tried again while it is as long as it was. Whoever repairs it removes the mark.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,11 +18,13 @@ use model::TerminalId;
 
 use crate::disk::Disk;
 use crate::reader::{ReadError, decode, segments};
-use crate::segment::{Stream, io_error};
+use crate::segment::{Broken, Stream, io_error};
 use crate::source::{Run, Segment};
 
 const MAGIC: &[u8; 8] = b"HWIDX001";
 const HEADER: usize = 24;
+/// In the place of the number of runs: the segment is damaged.
+const DAMAGED: u32 = u32::MAX;
 const BITS_PER_TERMINAL: usize = 12;
 const PROBES: u64 = 6;
 /// No more is read.
@@ -69,6 +74,32 @@ pub(crate) struct Entry {
     pub filter: Filter,
 }
 
+struct Header {
+    segment_length: u64,
+    runs: u32,
+    crc: u32,
+}
+
+impl Header {
+    fn encode(&self) -> [u8; HEADER] {
+        let mut out = [0; HEADER];
+        out[..8].copy_from_slice(MAGIC);
+        out[8..16].copy_from_slice(&self.segment_length.to_le_bytes());
+        out[16..20].copy_from_slice(&self.runs.to_le_bytes());
+        out[20..].copy_from_slice(&self.crc.to_le_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8; HEADER]) -> Option<Self> {
+        Some(Self {
+            segment_length: u64::from_le_bytes(*bytes[8..].first_chunk()?),
+            runs: u32::from_le_bytes(*bytes[16..].first_chunk()?),
+            crc: u32::from_le_bytes(*bytes[20..].first_chunk()?),
+        })
+        .filter(|_| &bytes[..8] == MAGIC)
+    }
+}
+
 /// The index of one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
@@ -86,24 +117,20 @@ impl Index {
             runs.put_slice(&entry.filter.0);
         }
         let mut out = BytesMut::with_capacity(HEADER + runs.len());
-        out.put_slice(MAGIC);
-        out.put_u64_le(segment_length);
-        out.put_u32_le(self.runs.len() as u32);
-        out.put_u32_le(crc32c::crc32c(&runs));
+        let crc = crc32c::crc32c(&runs);
+        out.put_slice(&Header { segment_length, runs: self.runs.len() as u32, crc }.encode());
         out.put_slice(&runs);
         out
     }
 
     fn decode(bytes: &[u8], segment_length: u64) -> Option<Self> {
         let (header, mut rest) = bytes.split_first_chunk::<HEADER>()?;
-        let length = u64::from_le_bytes(*header[8..].first_chunk()?);
-        let count = u32::from_le_bytes(*header[16..].first_chunk()?);
-        let crc = u32::from_le_bytes(*header[20..].first_chunk()?);
-        if &header[..8] != MAGIC || length != segment_length || crc != crc32c::crc32c(rest) {
+        let header = Header::decode(header)?;
+        if header.segment_length != segment_length || header.crc != crc32c::crc32c(rest) {
             return None;
         }
         let mut runs = Vec::new();
-        for _ in 0..count {
+        for _ in 0..header.runs {
             let (head, after) = rest.split_first_chunk::<28>()?;
             let number = |at: usize| head[at..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
             let filter = u32::from_le_bytes(*head[24..].first_chunk()?) as usize;
@@ -130,22 +157,59 @@ pub(crate) fn read_index(disk: &dyn Disk, segment: &Path, segment_length: u64) -
     Index::decode(&bytes[..read], segment_length)
 }
 
+/// What lies beside a closed segment, as far as it fits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    Nothing,
+    Index,
+    /// The mark of a damaged segment.
+    Mark,
+}
+
+/// Looks at the header only: whoever reads the index looks at its checksum.
+pub(crate) fn beside(disk: &dyn Disk, segment: &Path) -> Result<Beside, ReadError> {
+    let length = disk.open_read(segment).and_then(|file| file.len()).map_err(|e| io_error("open", segment, e))?;
+    let Ok(file) = disk.open_read(&index_path(segment)) else { return Ok(Beside::Nothing) };
+    let mut bytes = [0; HEADER];
+    let read = file.read_at(&mut bytes, 0).unwrap_or(0);
+    let header = Header::decode(&bytes).filter(|header| read == HEADER && header.segment_length == length);
+    Ok(match header {
+        None => Beside::Nothing,
+        Some(header) if header.runs == DAMAGED => Beside::Mark,
+        Some(_) => Beside::Index,
+    })
+}
+
+/// Reports a closed segment that is damaged, and marks it, so that it is told and tried once.
+pub(crate) fn mark(disk: &dyn Disk, segment: &Path, broken: &Broken) -> Result<(), ReadError> {
+    tracing::error!(%broken, "a closed file of the journal is damaged: it stays as it is, without index and unpacked");
+    let length = disk.open_read(segment).and_then(|file| file.len()).map_err(|e| io_error("open", segment, e))?;
+    let header = Header { segment_length: length, runs: DAMAGED, crc: crc32c::crc32c(&[]) };
+    let path = index_path(segment);
+    disk.create(&path, &header.encode()).map(drop).map_err(|e| io_error("write", &path, e).into())
+}
+
 /// Makes the index of one closed segment, from the front to the newest, that has none yet (or one that does not fit
-/// any more). Says which; `None` when all have theirs. For a thread of low priority: it reads the whole segment.
+/// any more). Says which; `None` when all have theirs. A damaged one is stepped over: it is logged once, and marked. For
+/// a thread of low priority: it reads the whole segment.
 ///
 /// # Errors
-/// When a segment cannot be read, or the index not be written.
+/// When the system does not let it read a segment or write the index.
 pub fn index_next(disk: &dyn Disk, journal: &Path) -> Result<Option<u64>, ReadError> {
     let segments = segments(disk, journal, Stream::Frames)?;
     let Some((_, closed)) = segments.split_last() else { return Ok(None) };
     for (first, path) in closed {
-        let segment = Segment::open(disk, path)?;
-        if read_index(disk, path, segment.length).is_none() {
-            let (length, index) = build(disk, path)?;
-            let bytes = index.encode(length);
-            let path = index_path(path);
-            disk.create(&path, &bytes).map_err(|e| io_error("write", &path, e))?;
-            return Ok(Some(*first));
+        if beside(disk, path)? != Beside::Nothing {
+            continue;
+        }
+        match build(disk, path) {
+            Ok((length, index)) => {
+                let path = index_path(path);
+                disk.create(&path, &index.encode(length)).map_err(|e| io_error("write", &path, e))?;
+                return Ok(Some(*first));
+            }
+            Err(ReadError::Broken(broken)) => mark(disk, path, &broken)?,
+            Err(error) => return Err(error),
         }
     }
     Ok(None)
@@ -184,6 +248,12 @@ mod tests {
         assert!(terminals(0..5_000).into_iter().all(|terminal| filter.may_hold(terminal)));
         let wrong = terminals(5_000..25_000).into_iter().filter(|terminal| filter.may_hold(*terminal)).count();
         assert!(wrong < 200, "{wrong} of 20,000");
+    }
+
+    #[test]
+    fn the_mark_of_a_damaged_segment_is_no_index() {
+        let mark = Header { segment_length: 700, runs: DAMAGED, crc: crc32c::crc32c(&[]) }.encode();
+        assert_eq!(Index::decode(&mark, 700), None);
     }
 
     #[test]

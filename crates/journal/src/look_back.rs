@@ -58,8 +58,8 @@ pub fn look_back(
 ) -> Result<(), ReadError> {
     let segments = segments(disk, journal, Stream::Frames)?;
     let count = segments.len();
-    let mut upper = sought.before.map_or(count, |before| segments.partition_point(|(first, _)| *first < before));
-    upper = begun_before(disk, &segments[..upper], sought.to)?;
+    let upper = sought.before.map_or(count, |before| segments.partition_point(|(first, _)| *first < before));
+    let upper = begun_before(disk, &segments, upper, sought.to)?;
     for (index, (_, path)) in segments.iter().enumerate().take(upper).rev() {
         match look_through(disk, path, index + 1 == count, sought, &mut visit)? {
             Outcome::GoOn => {}
@@ -69,15 +69,20 @@ pub fn look_back(
     Ok(())
 }
 
-/// How many of the segments begin before `to`; received times never decrease along the chain.
-fn begun_before(disk: &dyn Disk, segments: &[(u64, PathBuf)], to: Timestamp) -> Result<usize, ReadError> {
+/// How many of the first `upper` segments begin before `to`; received times never decrease along the chain.
+fn begun_before(disk: &dyn Disk, segments: &[(u64, PathBuf)], upper: usize, to: Timestamp) -> Result<usize, ReadError> {
     if to == Timestamp::MAX {
-        return Ok(segments.len());
+        return Ok(upper);
     }
-    let (mut low, mut high) = (0, segments.len());
+    let (mut low, mut high) = (0, upper);
     while low < high {
         let middle = low + (high - low) / 2;
-        match first_received(disk, &segments[middle].1)? {
+        let first = match first_received(disk, &segments[middle].1) {
+            // A torn tail: it holds nothing. Of another segment nobody could say what is behind it.
+            Err(ReadError::Broken(_)) if middle + 1 == segments.len() => None,
+            first => first?,
+        };
+        match first {
             Some(first) if first < to => low = middle + 1,
             // An empty segment is the last and holds nothing.
             Some(_) | None => high = middle,
@@ -86,18 +91,18 @@ fn begun_before(disk: &dyn Disk, segments: &[(u64, PathBuf)], to: Timestamp) -> 
     Ok(low)
 }
 
-/// When the first envelope of a segment was received; `None` when it has none, or that one cannot be read.
+/// When the first envelope of a segment was received; `None` when it has none.
+///
+/// # Errors
+/// When that envelope cannot be read; in the last segment it may be torn.
 pub(crate) fn first_received(disk: &dyn Disk, path: &Path) -> Result<Option<Timestamp>, ReadError> {
     let segment = Segment::open(disk, path)?;
     let (start, end) = (segment.start(), segment.length);
     let mut walk = segment.walk(start, end);
-    let stored = match walk.next() {
-        Ok(stored) => stored,
-        Err(ReadError::Broken(_)) => None,
-        Err(error) => return Err(error),
-    };
-    let opened = stored.and_then(|stored| crate::decode::open_body(&stored.body).ok());
-    Ok(opened.map(|opened| Timestamp(opened.header.first_received_us)))
+    let Some(stored) = walk.next()? else { return Ok(None) };
+    let opened = crate::decode::open_body(&stored.body);
+    let opened = opened.map_err(|error| walk.segment.damaged(stored.offset, stored.seq, &error))?;
+    Ok(Some(Timestamp(opened.header.first_received_us)))
 }
 
 enum Outcome {

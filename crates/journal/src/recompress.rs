@@ -8,6 +8,7 @@ use model::Timestamp;
 
 use crate::decode::open_body;
 use crate::disk::Disk;
+use crate::index::{Beside, beside, mark};
 use crate::look_back::first_received;
 use crate::packed::{BLOCK_RAW, packed_header, write_block};
 use crate::reader::{ReadError, hash_of, segments};
@@ -37,11 +38,12 @@ pub enum Recompressed {
 }
 
 /// Rewrites the oldest plain frame segment whose records were all received before `older_than`. The two newest
-/// segments stay as they are. `go_on` is asked after each block (about 4 MiB): it may sleep to keep within a budget,
-/// and stops the work with `false`.
+/// segments stay as they are, and so does one that is damaged or that its packed form would not give back: it is
+/// stepped over, logged once, and marked. `go_on` is asked after each block (about 4 MiB): it may sleep to keep within
+/// a budget, and stops the work with `false`.
 ///
 /// # Errors
-/// When the segment cannot be read (it then stays as it is), or the new one not be written.
+/// When the system does not let it read a segment (it then stays as it is) or write the new one.
 pub fn recompress_next(
     disk: &dyn Disk,
     journal: &Path,
@@ -51,15 +53,34 @@ pub fn recompress_next(
     let segments = segments(disk, journal, Stream::Frames)?;
     for pair in segments.windows(2).take(segments.len().saturating_sub(2)) {
         let [(_, path), (_, next)] = pair else { continue };
-        if first_received(disk, next)?.is_none_or(|received| received >= older_than) {
-            break;
+        match first_received(disk, next) {
+            Ok(Some(received)) if received < older_than => {}
+            Ok(_) => break,
+            // Nobody can say how old it is; what comes after it can tell for itself.
+            Err(ReadError::Broken(_)) => continue,
+            Err(error) => return Err(error),
         }
-        let segment = Segment::open(disk, path)?;
-        if !segment.is_packed {
-            return rewrite(disk, segment, path, go_on);
+        if beside(disk, path)? == Beside::Mark {
+            continue;
+        }
+        match pack(disk, path, go_on) {
+            Ok(None) => {}
+            Ok(Some(done)) => return Ok(done),
+            Err(ReadError::Broken(broken)) => {
+                let new = aside(path);
+                disk.remove_file(&new).map_err(|e| io_error("remove", &new, e))?;
+                mark(disk, path, &broken)?;
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(Recompressed::Nothing)
+}
+
+/// `None` when it is packed already.
+fn pack(disk: &dyn Disk, path: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Recompressed>, ReadError> {
+    let segment = Segment::open(disk, path)?;
+    if segment.is_packed { Ok(None) } else { rewrite(disk, segment, path, go_on).map(Some) }
 }
 
 fn aside(path: &Path) -> PathBuf {

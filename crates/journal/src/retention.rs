@@ -54,7 +54,7 @@ pub struct Segment {
 /// Why a segment, and with it all after it, stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It holds frames that are not old enough, or is the newest.
+    /// It holds frames that are not old enough, or is the newest; or damage hides how old it is.
     Young,
     /// A hold touches it, or may be reported about in it.
     Held {
@@ -86,7 +86,7 @@ pub fn plan(disk: &dyn Disk, journal: &Path, keep: &Keep) -> Result<Plan, ReadEr
     for pair in files.windows(2) {
         let [(first_seq, path), (next_seq, next_path)] = pair else { continue };
         // Received times never decrease along the chain: what comes after it bounds a segment.
-        let (from, to) = (first_received(disk, path)?, first_received(disk, next_path)?);
+        let (from, to) = (begins(disk, path)?, begins(disk, next_path)?);
         let (Some(from), Some(to)) = (from, to) else {
             plan.stays = Some((*first_seq, Why::Young));
             return Ok(plan);
@@ -100,6 +100,14 @@ pub fn plan(disk: &dyn Disk, journal: &Path, keep: &Keep) -> Result<Plan, ReadEr
     }
     plan.stays = files.last().map(|(first_seq, _)| (*first_seq, Why::Young));
     Ok(plan)
+}
+
+/// `None` also when it cannot be told: then nothing goes from there on.
+fn begins(disk: &dyn Disk, path: &Path) -> Result<Option<Timestamp>, ReadError> {
+    match first_received(disk, path) {
+        Err(ReadError::Broken(_)) => Ok(None),
+        first => first,
+    }
 }
 
 impl Keep {

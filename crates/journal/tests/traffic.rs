@@ -338,6 +338,54 @@ async fn looking_back_finds_the_same_with_and_without_indexes() {
     assert_eq!(count, expected[0].len());
 }
 
+/// Eight days, of which the second has no readable beginning and the fourth no header.
+#[tokio::test]
+async fn damaged_files_hold_up_neither_indexes_nor_packing_and_are_named_when_they_are_needed() {
+    let disk = SimDisk::default();
+    for day in 0..8 {
+        let received = Timestamp(BEGIN_S * 1_000_000 + day * model::DAY_US);
+        let frames = traffic(3, 40).into_iter().map(|frame| vec![Record { received, ..frame }]);
+        append(&disk, day, frames).await;
+    }
+    let torn = disk.power_cut(1000);
+    let files = segments(&disk);
+    assert_eq!(files.len(), 8);
+    for (file, offset) in [(1, 80 + 9), (3, 30)] {
+        disk.flip(&files[file].0, offset, 1);
+    }
+    let name =
+        |file: usize| -> u64 { files[file].0.file_stem().and_then(|n| n.to_str()?.parse().ok()).expect("number") };
+    let indexed = std::iter::from_fn(|| index_next(&disk, &folder()).expect("steps over"));
+    assert_eq!(indexed.collect::<Vec<_>>(), [0, 2, 4, 5, 6].map(name));
+    let before = disk.files();
+    assert_eq!(index_next(&disk, &folder()).expect("nothing left"), None);
+    let packed = pack_all(&disk).into_iter().map(|step| match step {
+        Recompressed::Packed { first_seq, .. } => first_seq,
+        other => panic!("{other:?}"),
+    });
+    // Of the files before the damaged ones nobody can say when they ended.
+    assert_eq!(packed.collect::<Vec<_>>(), [4, 5].map(name));
+    assert_eq!(disk.files().len(), before.len(), "nothing is left aside");
+    for file in [1, 3] {
+        assert_eq!(disk.content(&files[file].0).len(), files[file].1, "what is damaged stays");
+    }
+    let second_day = Timestamp((BEGIN_S + 90_000) * 1_000_000);
+    let error = look_back(&disk, &folder(), &Sought { to: second_day, ..Sought::default() }, |_| true);
+    let error = error.expect_err("nobody can say what the second file holds").to_string();
+    assert!(error.contains(&format!("{:020}.hwj", name(1))), "{error}");
+    // A torn beginning of the last file is no damage.
+    let last = &files[7].0;
+    torn.set_content(last, torn.content(last)[..80 + 50].to_vec());
+    let (mut found, to) = (0, Timestamp(i64::MAX - 1));
+    let sought = Sought { to, ..Sought::default() };
+    look_back(&torn, &folder(), &sought, |batch| {
+        found += usize::from(!batch.records.is_empty());
+        true
+    })
+    .expect("sound");
+    assert!(found >= 7 * 3, "{found}");
+}
+
 /// Prints figures; asserts nothing. `cargo test --release -p hazwatch-journal --test traffic -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "prints figures"]
