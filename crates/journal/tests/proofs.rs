@@ -409,6 +409,34 @@ async fn verify_holds_daily_heads_against_what_was_published() {
     assert!(said.contains("not the one that was published"), "{said}");
 }
 
+/// Sound in itself, made whole by somebody with a key of his own: only what was published before can tell.
+#[tokio::test]
+async fn a_forger_who_leaves_out_the_published_day_is_seen() {
+    let published = daily_heads(&two_days(Algorithm::Sha256, Algorithm::Sha256).await, &folder()).expect("readable");
+    let disk = SimDisk::default();
+    let mut house = House::open(&disk, BEGIN_S * 1_000_000, Algorithm::Sha256, 0);
+    let options = sealer_options(&disk, &house.journal, NEW_KEY, None, Algorithm::Sha256);
+    house.sealer = Sealer::open(options).expect("nothing was sealed yet");
+    house.frames(9).await;
+    for _ in 0..15 {
+        house.minute();
+        house.frames(1).await;
+    }
+    house.close();
+    let heads: Vec<PathBuf> =
+        disk.files().into_iter().map(|(path, _)| path).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
+    assert_eq!(heads.len(), 1, "the day turned");
+    let given = Trust { keys: vec![public_key(&KEY)], days: published.clone() };
+    verify_with(&disk, &folder(), &given).expect_err("another head of that day");
+    disk.remove(&heads[0]);
+    let alone = verify(&disk, &folder()).expect("consistent in itself");
+    assert!(!alone.is_anchored() && alone.seals.seals > 10);
+    let said = verify_with(&disk, &folder(), &given).expect_err("the published day is missing").to_string();
+    assert!(said.contains("2026-11-23 was published, but is not here"), "{said}");
+    // A key that signed nothing here vouches for nothing.
+    assert!(!verify_with(&disk, &folder(), &trust(&[KEY])).expect("consistent in itself").is_anchored());
+}
+
 #[tokio::test]
 async fn a_change_of_the_hash_function_begins_a_new_segment() {
     let disk = SimDisk::default();

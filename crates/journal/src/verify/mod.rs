@@ -77,10 +77,12 @@ pub fn verify(disk: &dyn Disk, journal: &Path) -> Result<Report, VerifyError> {
     verify_with(disk, journal, &Trust::default())
 }
 
-/// Walks chains and seals, with keys and daily heads that are trusted from elsewhere.
+/// Walks chains and seals, with keys and daily heads that are trusted from elsewhere. That a key was given does not say
+/// that it signed anything here: ask [`Report::is_anchored`].
 ///
 /// # Errors
-/// With the first broken record, or when the folder cannot be read.
+/// With the first broken record, when a daily head that was given is not in the journal, or when the folder cannot be
+/// read.
 pub fn verify_with(disk: &dyn Disk, journal: &Path, trust: &Trust) -> Result<Report, VerifyError> {
     let seals = check_seals(disk, journal, trust)?;
     let mut covered = Covered::open(disk, journal, Stream::Control)?;

@@ -99,7 +99,19 @@ pub(super) fn check_seals(disk: &dyn Disk, journal: &Path, trust: &Trust) -> Res
         check.report.published += u64::from(trust.days.iter().any(|known| known.content() == head.content()));
         before = Some(head);
     }
+    are_here(journal, trust, &heads)?;
     Ok(check.report)
+}
+
+/// Every head that was published must be there: they are never removed, so whoever lacks one hides something or has
+/// another journal.
+fn are_here(journal: &Path, trust: &Trust, heads: &[DailyHead]) -> Result<(), VerifyError> {
+    let is_here = |known: &&DailyHead| heads.iter().any(|head| head.content() == known.content());
+    let Some(missing) = trust.days.iter().find(|known| !is_here(known)) else { return Ok(()) };
+    let path = journal.join("seals").join("days");
+    let reason =
+        format!("the daily head of {} was published, but is not here: an old copy, or another journal", missing.date());
+    Err(broken(&path, missing.first_seal, reason))
 }
 
 /// A daily head against the one before it and those that were published.
