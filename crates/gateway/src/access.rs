@@ -87,7 +87,14 @@ async fn behind_proxy(shared: &Shared, stream: &mut TcpStream, proxy: SocketAddr
 /// A place among all connections, if the limits give one.
 fn enter(shared: &Shared, peer: SocketAddr) -> Option<Arc<Handle>> {
     let entered = shared.table.enter(peer, &shared.limits);
-    entered.map_err(|refused| refuse(shared, peer, refused.name())).ok()
+    let handle = entered.map_err(|refused| refuse(shared, peer, refused.name())).ok()?;
+    // Who was denied since it was looked was not yet among those who are told to go.
+    if shared.admission.is_denied(handle.peer.ip()) {
+        shared.table.leave(&handle);
+        refuse(shared, peer, "denied");
+        return None;
+    }
+    Some(handle)
 }
 
 fn connection(shared: Arc<Shared>, stream: TcpStream, handle: Arc<Handle>) -> Connection {
@@ -99,4 +106,21 @@ fn connection(shared: Arc<Shared>, stream: TcpStream, handle: Arc<Handle>) -> Co
 fn refuse(shared: &Shared, peer: SocketAddr, reason: &str) {
     shared.metrics.refused.with_label_values(&[reason]).inc();
     tracing::debug!(%peer, reason, "connection refused");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::testing::{Turning, gateway, sockets};
+
+    #[tokio::test]
+    async fn whoever_is_denied_while_coming_in_does_not_come_in() {
+        let shared = gateway(Arc::new(Turning::default()), Limits::default()).shared;
+        let (near, _far) = sockets().await;
+        let (peer, tasks) = (near.local_addr().expect("bound"), TaskTracker::new());
+        take_in(&shared, near, peer, &tasks);
+        assert_eq!((shared.table.len(), tasks.len()), (0, 0));
+        assert_eq!(shared.metrics.refused.with_label_values(&["denied"]).get(), 1);
+    }
 }

@@ -163,11 +163,11 @@ impl Connection {
             (Order::Deny, _) => return Err(End::Denied),
             (Order::Abort, _) => return Err(End::Aborted),
         }
-        if mail.recheck && !state.desk.recheck(shared, handle) {
+        if mail.recheck && !state.desk.is_still_a_link(shared, handle) {
             state.drain(End::Revoked);
         }
         for forget in mail.forget {
-            if state.desk.forget(forget, now.ms) {
+            if state.desk.forget(forget, shared, handle, now.ms) {
                 let end = match forget.why {
                     Lost::Superseded => End::Superseded,
                     Lost::Revoked => End::Revoked,

@@ -21,6 +21,7 @@ use crate::gateway::Shared;
 use crate::handle::{Downlink, Forget, Handle};
 use crate::links::Link;
 use crate::metrics::Outcome;
+use crate::online::Right;
 use crate::outbox::Outbox;
 use crate::request::Request;
 use crate::sessions::{Sessions, Tally};
@@ -63,12 +64,8 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(shared: &Shared, handle: &Handle, now_ms: u64) -> Self {
-        let mut link = shared.admission.forwarder(handle.peer.ip()).map(|forwarder| Box::new(Link::new(forwarder)));
-        if let Some(link) = link.as_mut().filter(|link| link.may_rise(&shared.codes, None)) {
-            link.rise(&shared.links, handle, shared.clock.now());
-        }
         Self {
-            link,
+            link: forward::link(shared, handle),
             asking_bytes: 0,
             sessions: Sessions::default(),
             strangers: Tally::default(),
@@ -136,6 +133,7 @@ impl Desk {
         self.push(record, Charge::Session(place), &frame, reply, to);
         if ends {
             self.end_session(to.shared, place);
+            self.count_link(to.shared, to.handle);
         }
     }
 
@@ -211,9 +209,10 @@ impl Desk {
             return false;
         }
         let header = frame.piece.frame.header;
-        let generation = shared.online.bind(terminal, handle, header.edition, None);
+        let right = Right::Code { epoch };
+        let generation = shared.online.bind(terminal, handle, header.edition, right);
         // A revocation between the look-up and the binding found nobody to tell.
-        if shared.admission.epoch(terminal) != Some(epoch) {
+        if !right.holds(terminal, &*shared.admission) {
             shared.online.unbind(terminal, generation);
             return false;
         }
@@ -231,12 +230,13 @@ impl Desk {
     }
 
     /// A binding of this connection ended. Returns whether it held a terminal and now holds none.
-    pub(crate) fn forget(&mut self, forget: Forget, now_ms: u64) -> bool {
+    pub(crate) fn forget(&mut self, forget: Forget, shared: &Shared, handle: &Handle, now_ms: u64) -> bool {
         let Some(place) = self.sessions.find_open(forget.terminal) else { return false };
         if self.sessions.get_mut(place).is_none_or(|session| session.generation != forget.generation) {
             return false;
         }
         self.close_session(place, now_ms);
+        self.count_link(shared, handle);
         self.is_strange()
     }
 

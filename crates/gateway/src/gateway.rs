@@ -232,12 +232,14 @@ impl Gateway {
         self.shared.links.list()
     }
 
-    /// The registry changed its deny list or its forwarding platforms: whoever may no longer connect is closed, and
-    /// platforms lose the terminals that they may no longer speak for. New connections and frames ask the registry
-    /// anyway.
+    /// The registry changed: brings every open connection, TCP and UDP, in line with the one in force. Connections from
+    /// denied addresses are closed, and so are links whose platform changed. Terminals that are no longer admitted, whose
+    /// epoch is another one, or that left the list of the platform that speaks for them, end as by [`Gateway::revoke`].
+    /// Whatever begins while this looks asks the registry itself.
     pub fn recheck(&self) {
         let shared = &self.shared;
         shared.table.recheck(|peer| shared.admission.is_denied(peer), |number| shared.links.is_up(number));
+        shared.online.recheck(|terminal, right| right.holds(terminal, &*shared.admission));
     }
 
     /// Whether a terminal is connected and authenticated.

@@ -61,7 +61,7 @@ pub(crate) struct Downlink {
 pub(crate) struct Mail {
     pub(crate) order: Order,
     pub(crate) forget: Vec<Forget>,
-    /// The registry changed what forwarding platforms may.
+    /// The registry changed whom a forwarding platform's connection, or a door of UDP, may hear.
     pub(crate) recheck: bool,
     pub(crate) commands: VecDeque<Downlink>,
 }
@@ -129,8 +129,8 @@ impl Handle {
         });
     }
 
-    /// The registry changed: has a forwarding platform's connection look what it still may, and one that is denied
-    /// close.
+    /// The registry changed: has a forwarding platform's connection or a door of UDP look whom it still may hear, and one
+    /// that is denied close.
     pub(crate) fn recheck(&self, is_denied: bool) {
         let _ = self.tell(|mail| {
             if is_denied {

@@ -182,12 +182,6 @@ impl Sessions {
         self.places.iter().map(|session| session.tally.unanswered).max().unwrap_or(0)
     }
 
-    /// Places of the open ones that a platform speaks for.
-    pub(crate) fn forwarded(&self) -> Vec<u32> {
-        let forwarded = self.places.iter().enumerate().filter(|(_, session)| session.is_open() && session.is_forwarded);
-        forwarded.map(|(at, _)| at as u32).collect()
-    }
-
     /// What the open ones ask for.
     pub(crate) fn iter_asking(&self) -> impl Iterator<Item = &Asking> {
         self.iter_open().filter_map(|session| session.asking.as_deref())

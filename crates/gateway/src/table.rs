@@ -31,6 +31,8 @@ impl Refused {
 struct State {
     last_id: u64,
     open: BTreeMap<u64, Arc<Handle>>,
+    /// Those of UDP: one speaks for all its terminals, and has no place among the connections.
+    doors: BTreeMap<u64, Arc<Handle>>,
     by_address: BTreeMap<IpAddr, usize>,
 }
 
@@ -63,8 +65,16 @@ impl Table {
         state.last_id
     }
 
+    /// Takes in the door of a UDP socket.
+    pub(crate) fn open_door(&self, local: SocketAddr) -> Arc<Handle> {
+        let handle = Arc::new(Handle::new(self.number(), local));
+        self.0.lock().doors.insert(handle.id, handle.clone());
+        handle
+    }
+
     pub(crate) fn leave(&self, handle: &Handle) {
         let mut state = self.0.lock();
+        state.doors.remove(&handle.id);
         if state.open.remove(&handle.id).is_none() {
             return;
         }
@@ -85,15 +95,20 @@ impl Table {
         self.0.lock().open.values().for_each(|handle| handle.wake_if_due(now_ms));
     }
 
-    /// The registry changed: tells those whose address is `denied` to go, and has those that forward look what they
-    /// still may.
+    /// The registry changed: tells those whose address is `denied` to go, and has those that forward and the doors of UDP
+    /// look whom they still may hear. The registry is asked without a lock held.
     pub(crate) fn recheck(&self, denied: impl Fn(IpAddr) -> bool, forwards: impl Fn(u64) -> bool) {
-        for handle in self.0.lock().open.values() {
+        let (open, doors): (Vec<_>, Vec<_>) = {
+            let state = self.0.lock();
+            (state.open.values().cloned().collect(), state.doors.values().cloned().collect())
+        };
+        for handle in open {
             let is_denied = denied(handle.peer.ip());
             if is_denied || forwards(handle.id) {
                 handle.recheck(is_denied);
             }
         }
+        doors.iter().for_each(|door| door.recheck(false));
     }
 
     pub(crate) fn order_all(&self, order: Order) {

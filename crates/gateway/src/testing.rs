@@ -1,5 +1,6 @@
 //! A gateway that serves nobody, for tests of its parts.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,10 +8,10 @@ use std::task::Wake;
 
 use journal::sim::SimDisk;
 use journal::{Journal, Options, system_clock};
-use model::{BoxFuture, TerminalId};
+use model::{BoxFuture, ForwarderId, TerminalId};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{Admission, AuthCodes, Gateway, Limits, Metrics, RegisterRefusal, Registration};
+use crate::{Admission, AuthCodes, Forwarder, Gateway, Limits, Metrics, RegisterRefusal, Registration};
 
 /// A registry that knows nobody.
 pub(crate) struct Nobody;
@@ -26,6 +27,38 @@ impl Admission for Nobody {
         _registration: Registration,
     ) -> BoxFuture<'a, Result<u32, RegisterRefusal>> {
         Box::pin(std::future::ready(Err(RegisterRefusal::NoTerminal)))
+    }
+}
+
+/// A registry that changes after the first look: then nobody may connect, and no address is a platform's any more.
+#[derive(Default)]
+pub(crate) struct Turning(AtomicUsize);
+
+impl Turning {
+    fn has_turned(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) > 0
+    }
+}
+
+impl Admission for Turning {
+    fn epoch(&self, _terminal: TerminalId) -> Option<u32> {
+        None
+    }
+
+    fn register<'a>(
+        &'a self,
+        terminal: TerminalId,
+        registration: Registration,
+    ) -> BoxFuture<'a, Result<u32, RegisterRefusal>> {
+        Nobody.register(terminal, registration)
+    }
+
+    fn is_denied(&self, _peer: IpAddr) -> bool {
+        self.has_turned()
+    }
+
+    fn forwarder(&self, _peer: IpAddr) -> Option<Forwarder> {
+        (!self.has_turned()).then_some(Forwarder { id: ForwarderId(7), code_epoch: None })
     }
 }
 

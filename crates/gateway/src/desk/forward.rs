@@ -3,6 +3,28 @@
 use super::{Desk, Frame, Serving};
 use crate::gateway::Shared;
 use crate::handle::Handle;
+use crate::links::Link;
+use crate::online::Right;
+
+/// The link of a connection from a platform's address: up, if the address is enough.
+pub(super) fn link(shared: &Shared, handle: &Handle) -> Option<Box<Link>> {
+    let mut link = Box::new(Link::new(shared.admission.forwarder(handle.peer.ip())?));
+    rise(&mut link, shared, handle, None);
+    Some(link)
+}
+
+/// Brings a link up if it may; whether it is up then.
+fn rise(link: &mut Link, shared: &Shared, handle: &Handle, shown: Option<&str>) -> bool {
+    if !link.may_rise(&shared.codes, shown) {
+        return false;
+    }
+    link.rise(&shared.links, handle, shared.clock.now());
+    // A change of the registry between the look-up and the rise found nobody to tell.
+    if shared.admission.forwarder(handle.peer.ip()) != Some(link.forwarder) {
+        link.fall(&shared.links, handle);
+    }
+    link.is_up
+}
 
 impl Desk {
     /// Brings the link up if this is its platform's code; whether it is.
@@ -11,11 +33,7 @@ impl Desk {
         // It may have changed since the connection began.
         let Some(forwarder) = to.shared.admission.forwarder(to.handle.peer.ip()) else { return false };
         link.forwarder = forwarder;
-        let rises = link.may_rise(&to.shared.codes, Some(code));
-        if rises {
-            link.rise(&to.shared.links, to.handle, to.burst.received);
-        }
-        rises
+        rise(link, to.shared, to.handle, Some(code))
     }
 
     /// Opens a session for a terminal that the platform may speak for, if its link is up.
@@ -28,9 +46,10 @@ impl Desk {
             return None;
         }
         let header = frame.piece.frame.header;
-        let generation = shared.online.bind(terminal, to.handle, header.edition, Some(id));
+        let right = Right::Platform(id);
+        let generation = shared.online.bind(terminal, to.handle, header.edition, right);
         // A revocation between the look-up and the binding found nobody to tell.
-        if !shared.admission.forwards(id, terminal) {
+        if !right.holds(terminal, &*shared.admission) {
             shared.online.unbind(terminal, generation);
             return None;
         }
@@ -38,27 +57,37 @@ impl Desk {
             // Commands that wait are offered to a new session only. Nobody may be listening.
             let _ = shared.authenticated.send(terminal);
         }
-        shared.links.count(to.handle, self.sessions.open_count());
+        self.count_link(shared, to.handle);
         let place = self.sessions.find_open(terminal)?;
         self.sessions.get_mut(place)?.is_forwarded = true;
         Some(place)
     }
 
-    /// The registry changed: closes what the platform may no longer speak for. `false` when the connection is no link of
-    /// that platform any more and has to end.
-    pub(crate) fn recheck(&mut self, shared: &Shared, handle: &Handle) -> bool {
+    /// The registry changed: whether a link that is up is still one of its platform. If not, the connection has to end.
+    pub(crate) fn is_still_a_link(&self, shared: &Shared, handle: &Handle) -> bool {
         let Some(link) = self.link.as_ref().filter(|link| link.is_up) else { return true };
-        let id = link.forwarder.id;
-        if shared.admission.forwarder(handle.peer.ip()) != Some(link.forwarder) {
-            return false;
+        shared.admission.forwarder(handle.peer.ip()) == Some(link.forwarder)
+    }
+
+    /// Tells how many terminals speak through the link, if there is one.
+    pub(super) fn count_link(&self, shared: &Shared, handle: &Handle) {
+        if self.link.is_some() {
+            shared.links.count(handle, self.sessions.open_count());
         }
-        for place in self.sessions.forwarded() {
-            let terminal = self.sessions.get_mut(place).map(|session| session.terminal);
-            if terminal.is_some_and(|terminal| !shared.admission.forwards(id, terminal)) {
-                self.end_session(shared, place);
-            }
-        }
-        shared.links.count(handle, self.sessions.open_count());
-        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::testing::{Turning, gateway};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_link_that_the_registry_takes_back_while_it_rises_stays_down() {
+        let shared = gateway(Arc::new(Turning::default()), Limits::default()).shared;
+        let link = link(&shared, &Handle::new(1, ([127, 0, 0, 1], 1).into())).expect("a platform's address");
+        assert!(!link.is_up && shared.links.list().is_empty());
     }
 }

@@ -33,6 +33,7 @@ use crate::burst::Burst;
 use crate::gateway::Shared;
 use crate::handle::{Handle, Mail};
 use crate::metrics::Outcome;
+use crate::online::Right;
 use crate::request::Request;
 use answers::{Answering, Batch, Owed};
 use sessions::Sessions;
@@ -62,7 +63,7 @@ pub(crate) async fn run(shared: Arc<Shared>, socket: UdpSocket, shutdown: impl F
     let (owed, batches) = mpsc::channel(BATCHES_MAX);
     let answering = tokio::spawn(Answering::new(shared.clone(), socket.clone()).run(batches));
     let peer = socket.local_addr().unwrap_or_else(|_| SocketAddr::new(IpAddr::from([0; 4]), 0));
-    let handle = Arc::new(Handle::new(shared.table.number(), peer));
+    let handle = shared.table.open_door(peer);
     let mut door = Door { sessions: Sessions::new(shared.metrics.udp_sessions.clone()), shared, socket, handle };
     tokio::select! {
         () = shutdown => {}
@@ -84,6 +85,12 @@ struct Door {
     /// Where commands and losses of all its terminals arrive.
     handle: Arc<Handle>,
     sessions: Sessions,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.shared.table.leave(&self.handle);
+    }
 }
 
 /// What is served in one go.
@@ -137,7 +144,10 @@ impl Door {
         if !self.handle.has_mail() {
             return;
         }
-        let Mail { forget, commands, .. } = self.handle.take(true);
+        let Mail { forget, recheck, commands, .. } = self.handle.take(true);
+        if recheck {
+            self.sessions.expire(&self.shared, going.now_ms);
+        }
         forget.iter().for_each(|forget| self.sessions.forget(forget.terminal, forget.generation));
         for downlink in commands {
             let Some(session) = self.sessions.get_mut(downlink.terminal) else { continue };
@@ -257,9 +267,10 @@ impl Door {
             return false;
         }
         let header = heard.piece.frame.header;
-        let generation = shared.online.bind(terminal, handle, header.edition, None);
+        let right = Right::Code { epoch };
+        let generation = shared.online.bind(terminal, handle, header.edition, right);
         // A revocation between the look-up and the binding found nobody to tell.
-        if shared.admission.epoch(terminal) != Some(epoch) {
+        if !right.holds(terminal, &*shared.admission) {
             shared.online.unbind(terminal, generation);
             return false;
         }

@@ -148,6 +148,35 @@ async fn a_revoked_terminal_is_shut_out() {
 }
 
 #[tokio::test]
+async fn a_recheck_ends_the_sessions_that_the_registry_no_longer_gives() {
+    let house = House::open();
+    let mut terminals = ["1", "2", "3", "4"].map(Terminal::new);
+    let mut alone = house.online(&mut terminals[3]).await;
+    let mut shared = house.connect().await;
+    for terminal in &mut terminals[..3] {
+        house.admit(terminal);
+        shared.send(&terminal.authenticate(&house.code(terminal))).await;
+        assert_eq!(shared.result().await, (0x0102, 0));
+    }
+    house.gateway.recheck();
+    assert_eq!(house.gateway.online_count(), 4, "nothing changed");
+    let [raised, gone, stays, last] = terminals.each_ref().map(Terminal::id);
+    house.registry.epochs.lock().extend([(raised, 1), (last, 1)]);
+    house.registry.epochs.lock().remove(&gone);
+    house.gateway.recheck();
+    assert_eq!(house.gateway.online(), [stays]);
+    let frames: Vec<u8> = terminals[..3].iter_mut().flat_map(Terminal::location).collect();
+    shared.send(&frames).await;
+    assert_eq!(shared.results(3).await, [(0x0200, 1), (0x0200, 1), (0x0200, 0)]);
+    // With its new code it speaks again.
+    shared.send(&terminals[0].authenticate(&house.codes.code(raised, 1))).await;
+    shared.send(&terminals[0].location()).await;
+    assert_eq!(shared.results(2).await, [(0x0102, 0), (0x0200, 0)]);
+    alone.closed().await;
+    house.closes_counted("revoked").await;
+}
+
+#[tokio::test]
 async fn unregistering_ends_the_session_only() {
     let house = House::open();
     let mut terminal = Terminal::new("1");

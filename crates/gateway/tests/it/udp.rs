@@ -272,6 +272,32 @@ async fn sessions_are_bounded_end_when_idle_and_denied_addresses_are_not_heard()
 }
 
 #[tokio::test]
+async fn a_recheck_ends_the_sessions_that_the_registry_no_longer_gives() {
+    let udp = Udp::with(Limits::default());
+    let (mut raised, mut gone, mut stays) = (Terminal::new("1"), Terminal::new("2"), Terminal::new("3"));
+    let mut clients = Vec::new();
+    for terminal in [&mut raised, &mut gone, &mut stays] {
+        clients.push(udp.online(terminal).await);
+    }
+    udp.house.registry.epochs.lock().insert(raised.id(), 1);
+    udp.house.registry.epochs.lock().remove(&gone.id());
+    udp.house.gateway.recheck();
+    assert_eq!(udp.house.gateway.online(), [stays.id()]);
+    for (client, terminal) in clients.iter_mut().zip([&mut raised, &mut gone]) {
+        client.send(&terminal.location()).await;
+        client.silent().await;
+    }
+    clients[2].send(&stays.location()).await;
+    assert_eq!(clients[2].result().await, (0x0200, 0));
+    assert!(udp.house.counted("udp_sessions 1"));
+    clients[0].send(&raised.authenticate(&udp.house.codes.code(raised.id(), 1))).await;
+    assert_eq!(clients[0].result().await, (0x0102, 0));
+    udp.house.registry.denied.lock().push("127.0.0.0/8".parse().expect("network"));
+    udp.house.gateway.recheck();
+    eventually("denied", || udp.house.counted("udp_sessions 0") && udp.house.gateway.online_count() == 0).await;
+}
+
+#[tokio::test]
 async fn a_shutdown_answers_what_becomes_durable() {
     let udp = Udp::with(Limits::default());
     let mut terminal = Terminal::new("1");
