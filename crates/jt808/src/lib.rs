@@ -24,7 +24,7 @@ mod time;
 
 pub use assemble::{
     Abandoned, Assembler, AssemblyLimits, CompletedUpload, Fed, GivenUp, HeldPart, MISSING_MAX, Missing, OpenUpload,
-    Refusal, Serials, UploadKey, Whole,
+    Refusal, Serials, UploadKey, Whole, part_digest,
 };
 pub use deframe::{DeframeError, Deframer, GARBAGE_MAX, MAX_HELD_PIECES, Piece};
 pub use encode::{

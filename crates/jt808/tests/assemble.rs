@@ -88,12 +88,95 @@ fn what_is_no_part_and_what_cannot_be_one() {
 }
 
 #[test]
-fn the_first_bytes_of_a_number_are_kept() {
+fn other_bytes_for_a_number_begin_another_upload() {
     let mut assembler = Assembler::new(AssemblyLimits::default());
-    assert_eq!(feed(&mut assembler, (7, 2, 1, b"first")), Fed::Kept);
-    assert_eq!(feed(&mut assembler, (7, 2, 1, b"other")), Fed::Contradicts);
-    assert_eq!(feed(&mut assembler, (7, 2, 1, b"first")), Fed::Repeated);
-    assert_eq!(whole(feed(&mut assembler, (8, 2, 2, b"+"))).body, b"first+");
+    let mut gone = Vec::new();
+    assert_eq!(feed(&mut assembler, (7, 3, 1, b"first")), Fed::Kept);
+    assert_eq!(feed(&mut assembler, (9, 3, 3, b"end")), Fed::Kept);
+    let other = frame((7, 3, 1, b"other"));
+    assert_eq!(assembler.feed(&other, 1, 0, |upload| gone.push(upload)), Fed::Contradicts);
+    let [Abandoned { why: GivenUp::Superseded, upload }] = gone.as_slice() else { panic!("{gone:?}") };
+    let parts: Vec<_> = upload.parts.iter().map(|part| (part.number, &*part.body)).collect();
+    assert_eq!(parts, [(1, &b"first"[..]), (3, b"end")]);
+    assert_eq!(feed(&mut assembler, (7, 3, 1, b"first")), Fed::Repeated, "late, of the one before");
+    assert_eq!(feed(&mut assembler, (7, 3, 1, b"other")), Fed::Repeated);
+    assert_eq!(feed(&mut assembler, (8, 3, 2, b"+")), Fed::Kept);
+    assert_eq!(whole(feed(&mut assembler, (9, 3, 3, b"new"))).body, b"other+new");
+    assert_eq!((assembler.bytes(), assembler.resent()), (0, &[][..]));
+}
+
+/// What became of each part, a whole message by its body.
+fn outcomes(assembler: &mut Assembler<u16>, parts: &[Part]) -> Vec<String> {
+    let outcome = |part: &Part| match assembler.feed(&frame(*part), part.2, 0, |_| {}) {
+        Fed::Complete(whole) => String::from_utf8(whole.body).unwrap(),
+        other => format!("{other:?}"),
+    };
+    parts.iter().map(outcome).collect()
+}
+
+#[test]
+fn an_upload_that_begins_like_the_one_before_it_is_whole() {
+    const OLD: &[Part] = &[(7, 3, 1, b"a"), (8, 3, 2, b"b"), (9, 3, 3, b"c")];
+    const OLD_PART: &[Part] = &[(7, 3, 1, b"a"), (8, 3, 2, b"b")];
+    const OLD_CONSTANT: &[Part] = &[(7, 3, 1, b"a"), (7, 3, 2, b"b"), (7, 3, 3, b"c")];
+    const OLD_FROM_0: &[Part] = &[(7, 3, 0, b"a"), (8, 3, 1, b"b"), (9, 3, 2, b"c")];
+    type Case<'a> = (&'a [Part], &'a [Part], &'a [&'a str]);
+    let cases: [Case; 10] = [
+        (OLD, &[(7, 3, 1, b"a"), (8, 3, 2, b"B"), (9, 3, 3, b"C")], &["Repeated", "Kept", "aBC"]),
+        (OLD, &[(7, 3, 1, b"a"), (8, 3, 2, b"b"), (9, 3, 3, b"C")], &["Repeated", "Repeated", "abC"]),
+        (OLD, &[(7, 3, 1, b"A"), (8, 3, 2, b"b"), (9, 3, 3, b"C")], &["Kept", "Kept", "AbC"]),
+        (OLD_CONSTANT, &[(7, 3, 1, b"a"), (7, 3, 2, b"B"), (7, 3, 3, b"C")], &["Repeated", "Kept", "aBC"]),
+        (OLD_FROM_0, &[(7, 3, 0, b"a"), (8, 3, 1, b"b"), (9, 3, 2, b"C")], &["Repeated", "Repeated", "abC"]),
+        // All of it came again, or the link failed over it: what begins then has none of it.
+        (
+            OLD,
+            &[OLD[0], OLD[1], OLD[2], (7, 3, 1, b"A"), OLD[1], OLD[2]],
+            &["Repeated", "Repeated", "Repeated", "Kept", "Kept", "Abc"],
+        ),
+        (OLD, &[OLD[0], OLD[1], (7, 3, 1, b"A"), (8, 3, 2, b"B")], &["Repeated", "Repeated", "Kept", "Kept"]),
+        (
+            OLD,
+            &[OLD[1], OLD[0], OLD[0], (8, 3, 2, b"B"), (9, 3, 3, b"C")],
+            &["Repeated", "Repeated", "Repeated", "Kept", "aBC"],
+        ),
+        // The one before it never became whole.
+        (OLD_PART, &[OLD[0], (8, 3, 2, b"B"), (9, 3, 3, b"C")], &["Repeated", "Contradicts", "aBC"]),
+        (OLD_PART, &[(7, 3, 1, b"A"), (8, 3, 2, b"B"), (9, 3, 3, b"C")], &["Contradicts", "Kept", "ABC"]),
+    ];
+    for (old, new, expected) in cases {
+        let mut assembler = Assembler::new(AssemblyLimits::default());
+        let _ = outcomes(&mut assembler, old);
+        assert_eq!(outcomes(&mut assembler, new), expected, "{old:?} {new:?}");
+        assert!(assembler.resent().is_empty());
+    }
+}
+
+#[test]
+fn what_came_again_is_bounded_and_makes_room_first() {
+    const BODY: &[u8] = &[7; 400];
+    let limits = AssemblyLimits { open_max: 2, bytes_max: 2_000, ..AssemblyLimits::default() };
+    let mut assembler = Assembler::new(limits);
+    for serial in [10, 20, 30] {
+        let _ = outcomes(&mut assembler, &[(serial, 2, 1, BODY)]);
+        let _ = assembler.feed(&frame((serial + 1, 2, 2, b"b")), 2, 0, |_| {});
+    }
+    for serial in [10, 20, 30] {
+        assert_eq!(feed(&mut assembler, (serial, 2, 1, BODY)), Fed::Repeated);
+    }
+    assert_eq!(assembler.resent().len(), 2, "as many as may be open");
+    let held = assembler.bytes();
+    assert!(held > 800 && held <= limits.bytes_max);
+    for (serial, left) in [(40, 2), (50, 0)] {
+        for number in 1..=if left == 0 { 2 } else { 1 } {
+            assert_eq!(feed(&mut assembler, (serial + number, 3, number, BODY)), Fed::Kept);
+        }
+        assert!(assembler.resent().len() <= left && assembler.bytes() <= limits.bytes_max);
+    }
+    // There is none for what comes again, either, beside what is open.
+    assert_eq!(feed(&mut assembler, (41, 3, 1, BODY)), Fed::Repeated);
+    assert!(assembler.resent().is_empty());
+    assembler.expire(5 * MINUTE_US, |_| {});
+    assert!(assembler.is_idle() && assembler.bytes() == 0);
 }
 
 #[test]
@@ -152,11 +235,12 @@ fn age_counts_from_the_first_part() {
     }
     let last = frame((3, 3, 3, b"x"));
     assert_eq!(assembler.feed(&last, 3, 5 * MINUTE_US, |upload| gone.push(upload)), Fed::Kept);
-    let [Abandoned { why: GivenUp::Age, began_us: 0, parts, .. }] = gone.as_slice() else { panic!("{gone:?}") };
-    assert_eq!(parts, &[(1, 1), (2, 2)]);
+    let [Abandoned { why: GivenUp::Age, upload }] = gone.as_slice() else { panic!("{gone:?}") };
+    let parts: Vec<_> = upload.parts.iter().map(|part| (part.number, part.tag)).collect();
+    assert_eq!((upload.began_us, parts), (0, vec![(1, 1), (2, 2)]));
     assembler.expire(10 * MINUTE_US - 1, |_| panic!("too early"));
     assembler.expire(10 * MINUTE_US, |upload| gone.push(upload));
-    assert_eq!(gone[1].parts, [(3, 3)]);
+    assert_eq!(gone[1].upload.parts[0].number, 3);
     assert!(assembler.is_idle() && assembler.bytes() == 0);
 }
 
@@ -168,7 +252,9 @@ fn the_oldest_makes_room_and_is_reported() {
     for serial in [10, 20, 30] {
         assert_eq!(assembler.feed(&frame((serial, 2, 1, b"a")), serial, 0, |upload| gone.push(upload)), Fed::Kept);
     }
-    assert_eq!(gone.iter().map(|upload| (upload.why, upload.parts[0].1)).collect::<Vec<_>>(), [(GivenUp::Room, 10)]);
+    let told =
+        |gone: &[Abandoned<u16>]| gone.iter().map(|gone| (gone.why, gone.upload.parts[0].tag)).collect::<Vec<_>>();
+    assert_eq!(told(&gone), [(GivenUp::Room, 10)]);
     // 900 bytes fit beside the others, 900 more do not; the upload itself may never be the one that makes room.
     const BIG: &[u8] = &[7; 900];
     for (serial, number) in [(40, 1), (41, 2)] {
@@ -176,8 +262,7 @@ fn the_oldest_makes_room_and_is_reported() {
         let alone_too_large = Fed::Refused(Refusal::TooLarge);
         assert_eq!(fed, if number == 1 { Fed::Kept } else { alone_too_large });
     }
-    let told: Vec<_> = gone[1..].iter().map(|upload| (upload.why, upload.parts[0].1)).collect();
-    assert_eq!(told, [(GivenUp::Room, 20), (GivenUp::Room, 30), (GivenUp::TooLarge, 40)]);
+    assert_eq!(told(&gone[1..]), [(GivenUp::Room, 20), (GivenUp::Room, 30), (GivenUp::TooLarge, 40)]);
     let hopeless = frame((50, 60_000, 1, b""));
     assert_eq!(assembler.feed(&hopeless, 0, 0, |_| {}), Fed::Refused(Refusal::TooLarge));
     assert!(assembler.open().is_empty());
@@ -257,6 +342,21 @@ fn arrivals() -> impl Strategy<Value = (Vec<Upload>, Vec<(Header, Vec<u8>)>)> {
     })
 }
 
+/// As a restart would leave it.
+fn restarted<T: Clone>(one: &Assembler<T>, limits: AssemblyLimits) -> Assembler<T> {
+    Assembler::restore(limits, one.open().to_vec(), one.completed().to_vec(), one.resent().to_vec())
+}
+
+/// Of an upload under the key of another: which of its parts differ, which of them come twice, and whether all serials
+/// are the same.
+fn rebuilt() -> impl Strategy<Value = (Vec<bool>, Vec<bool>, bool)> {
+    let part = (any::<bool>(), any::<bool>());
+    (prop::collection::vec(part, 2..8), any::<bool>()).prop_map(|(parts, constant)| {
+        let (differs, doubled) = parts.into_iter().unzip();
+        (differs, doubled, constant)
+    })
+}
+
 fn generous() -> AssemblyLimits {
     AssemblyLimits { open_max: 64, ..AssemblyLimits::default() }
 }
@@ -278,7 +378,9 @@ proptest! {
         sent.sort();
         messages.sort();
         prop_assert_eq!(messages, sent);
-        prop_assert_eq!((assembler.open().len(), assembler.bytes()), (0, 0));
+        prop_assert!(assembler.open().is_empty());
+        assembler.expire(i64::MAX, |_| {});
+        prop_assert_eq!(assembler.bytes(), 0);
     }
 
     #[test]
@@ -294,35 +396,86 @@ proptest! {
         for (at, part) in parts[..cut].iter().enumerate() {
             let _ = feed(&mut first, at, part);
         }
-        let mut second = Assembler::restore(limits, first.open().to_vec(), first.completed().to_vec());
+        let mut second = restarted(&first, limits);
         for (at, part) in parts.iter().enumerate().skip(cut) {
             prop_assert_eq!(feed(&mut first, at, part), feed(&mut second, at, part));
         }
     }
 
+    /// A terminal sends an upload, of which some parts are lost at its end, begins its serials anew, and sends another
+    /// one from its first part to its last, each perhaps twice.
+    #[test]
+    fn a_rebuilt_upload_is_never_lost_nor_mixed(
+        (differs, doubled, constant) in rebuilt(),
+        came in any::<prop::sample::Index>(),
+        cut in any::<prop::sample::Index>(),
+        resends in 0..3usize,
+    ) {
+        let total = differs.len();
+        let part = |number: usize, byte: u8| {
+            let serial = if constant { 50 } else { 50 + number as u16 };
+            (header(serial, total as u16, number as u16), vec![byte, number as u8])
+        };
+        let came = 1 + came.index(total);
+        let old: Vec<_> = (1..=came).map(|number| part(number, b'o')).collect();
+        let byte = |number: usize| if differs[number - 1] { b'n' } else { b'o' };
+        let new: Vec<_> = (1..=total).map(|number| part(number, byte(number))).collect();
+        let again = new.iter().zip(&doubled).flat_map(|(part, twice)| vec![part.clone(); 1 + usize::from(*twice)]);
+        let sends: Vec<_> = (0..=resends).flat_map(|_| old.clone()).chain(again).collect();
+        let (mut assembler, mut messages, mut gone) = (Assembler::new(generous()), Vec::new(), Vec::new());
+        for (at, part) in sends.iter().enumerate() {
+            if at == cut.index(sends.len()) {
+                assembler = restarted(&assembler, generous());
+            }
+            let fed = assembler.feed(&as_frame(part), (), at as i64, |abandoned| gone.push(abandoned));
+            if let Fed::Complete(whole) = fed {
+                messages.push(whole.body);
+            }
+        }
+        let body = |parts: &[(Header, Vec<u8>)]| parts.iter().flat_map(|(_, body)| body.clone()).collect::<Vec<_>>();
+        let mut sent = vec![body(&new)];
+        if came == total && differs.contains(&true) {
+            sent.insert(0, body(&old));
+        }
+        prop_assert_eq!(messages, sent);
+        prop_assert_eq!((assembler.open(), assembler.resent(), assembler.bytes()), (&[][..], &[][..], 0));
+        // What is given up is the old one as it came.
+        let superseded = came < total && differs[..came].contains(&true);
+        prop_assert_eq!(gone.len(), usize::from(superseded));
+        prop_assert!(gone.iter().all(|gone| gone.why == GivenUp::Superseded && gone.upload.parts.len() == came));
+    }
+
     #[test]
     fn the_bounds_always_hold(
-        parts in prop::collection::vec((any::<bool>(), 0..12u16, 0..6u16, 0..6u16, 0..300usize, 0..40i64), 0..200)
+        parts in prop::collection::vec((any::<bool>(), 0..12u16, 0..6u16, 0..6u16, 0..300usize, 0..40i64), 0..200),
+        few in any::<bool>()
     ) {
         let limits = AssemblyLimits { bytes_max: 1_500, open_max: 3, completed_parts_max: 6, age_us: 100 };
         let mut assembler = Assembler::new(limits);
         let (mut now_us, mut held) = (0, 0);
         for (id, serial, total, number, len, wait_us) in parts {
             now_us += wait_us;
+            // Mostly other bytes for a number, or mostly the same.
+            let len = if few { len / 150 * 150 } else { len };
             let body = vec![len as u8; len];
             let part = (Header { id: 0x0700 + u16::from(id), ..header(serial, total, number) }, body);
             let mut gone = 0;
-            let fed = assembler.feed(&as_frame(&part), (), now_us, |upload| gone += upload.parts.len());
+            let resent: usize = assembler.resent().iter().map(|upload| upload.parts.len()).sum();
+            let fed = assembler.feed(&as_frame(&part), (), now_us, |abandoned| gone += abandoned.upload.parts.len());
             let open: usize = assembler.open().iter().map(|upload| upload.parts.len()).sum();
             // Nothing is lost in silence, but for the surplus part of a terminal that counts both from 0 and from 1.
+            // What came again may become part of an upload that begins.
             match fed {
-                Fed::Kept => prop_assert_eq!(held + 1, open + gone),
-                Fed::Complete(whole) => prop_assert!((0..2).contains(&(held + 1 - open - gone - whole.tags.len()))),
+                Fed::Kept | Fed::Contradicts => prop_assert!((0..=resent).contains(&(open + gone - held - 1))),
+                Fed::Complete(whole) => {
+                    prop_assert!((0..=resent + 1).contains(&(open + gone + whole.tags.len() - held)));
+                }
                 _ => prop_assert_eq!(held, open + gone),
             }
             held = open;
             prop_assert!(assembler.bytes() <= limits.bytes_max);
-            prop_assert!(assembler.open().len() <= limits.open_max);
+            prop_assert!(assembler.open().len() <= limits.open_max && assembler.resent().len() <= limits.open_max);
+            prop_assert!(assembler.resent().iter().all(|upload| now_us - upload.began_us < limits.age_us));
             prop_assert!(assembler.completed().iter().map(|done| done.digests.len()).sum::<usize>() <= 6);
             prop_assert!(assembler.open().iter().all(|upload| now_us - upload.began_us < limits.age_us));
         }

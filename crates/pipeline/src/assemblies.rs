@@ -5,14 +5,16 @@
 //!   here.
 //! * Bounds: of each terminal those of [`AssemblyLimits`], and [`BYTES_MAX`] over all. They depend on what is in the
 //!   journal alone. Over all, the terminal whose oldest upload began first loses everything that it has open.
+//! * A terminal that begins its serials anew may send another message under the key of one that is open: that one is
+//!   given up like the others ([`GivenUp::Superseded`]).
 //! * Of a batch report (0x0704) that is given up, the parts from the first on without a gap are handed back: the items
 //!   in them that are whole were acknowledged, and belong in the track. If the terminal sends it again, the same fixes
 //!   come again, and are recognised as such.
-//! * A checkpoint holds what is open (codec in [`crate::assemblies_codec`]).
+//! * A checkpoint holds all of it (codec in [`crate::assemblies_codec`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jt808::{Assembler, AssemblyLimits, Fed, Frame, GivenUp, OpenUpload, Whole};
+use jt808::{Abandoned, Assembler, AssemblyLimits, Fed, Frame, GivenUp, OpenUpload, Whole};
 use model::{RecordRef, TerminalId, Timestamp};
 
 use crate::decode::id;
@@ -23,8 +25,6 @@ pub(crate) const BYTES_MAX: usize = 128 << 20;
 const TERMINAL_COST: usize = 256;
 /// What a remembered upload costs beside its digests of 8 bytes.
 const COMPLETED_COST: usize = 96;
-/// More than the assembler counts for a part and its upload, besides the part's body.
-const PART_COST: usize = 512;
 
 /// What is known of a part: where it lies, and when it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,12 @@ pub(crate) struct Lost {
     pub(crate) head: Option<Head>,
 }
 
+impl Lost {
+    fn of(terminal: TerminalId, gone: &Abandoned<Part>) -> Self {
+        Self { terminal, why: name(gone.why), head: head(&gone.upload) }
+    }
+}
+
 /// The beginning of a message, with the last part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Head {
@@ -52,7 +58,7 @@ pub(crate) struct Head {
 /// What all terminals have open.
 pub(crate) struct Assemblies {
     pub(crate) by_terminal: BTreeMap<TerminalId, Assembler<Part>>,
-    /// By when something of the terminal is given up or forgotten next: when its oldest upload began.
+    /// By when something of the terminal is given up or forgotten next: when the oldest of it began.
     due: BTreeSet<(i64, TerminalId)>,
     bytes: usize,
     bytes_max: usize,
@@ -80,14 +86,8 @@ impl Assemblies {
     ) -> (Option<Whole<Part>>, &'static str) {
         self.expire(part.received);
         let mut assembler = self.take(terminal).unwrap_or_else(|| Assembler::new(self.limits));
-        // What the bounds push out is given up without its bodies: so they are looked at before.
-        let heads = self.heads_near_the_bounds(&assembler, frame.body.len());
         let lost = &mut self.lost;
-        let fed = assembler.feed(frame, part, part.received.0, |abandoned| {
-            let first = abandoned.parts.first().map(|(_, part)| part.source);
-            let head = heads.iter().find(|(source, _)| first == Some(*source)).map(|(_, head)| head.clone());
-            lost.push(Lost { terminal, why: name(abandoned.why), head });
-        });
+        let fed = assembler.feed(frame, part, part.received.0, |gone| lost.push(Lost::of(terminal, &gone)));
         self.put(terminal, assembler);
         self.make_room();
         match fed {
@@ -107,9 +107,7 @@ impl Assemblies {
                 return;
             }
             let Some(mut assembler) = self.take(terminal) else { return };
-            let old = assembler.open().iter().filter(|open| now.0.saturating_sub(open.began_us) >= self.limits.age_us);
-            self.lost.extend(old.map(|open| Lost { terminal, why: name(GivenUp::Age), head: head(open) }));
-            assembler.expire(now.0, |_| {});
+            assembler.expire(now.0, |gone| self.lost.push(Lost::of(terminal, &gone)));
             self.put(terminal, assembler);
         }
     }
@@ -127,15 +125,6 @@ impl Assemblies {
     /// Bytes that all of it counts for.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    fn heads_near_the_bounds(&self, assembler: &Assembler<Part>, body: usize) -> Vec<(RecordRef, Head)> {
-        let crowded = assembler.open().len() >= self.limits.open_max;
-        if !crowded && assembler.bytes() + body + PART_COST <= self.limits.bytes_max {
-            return Vec::new();
-        }
-        let first = |open: &OpenUpload<Part>| open.parts.first().map(|part| part.tag.source);
-        assembler.open().iter().filter_map(|open| first(open).zip(head(open))).collect()
     }
 
     /// Over all terminals: whose oldest upload began first loses all.
@@ -173,7 +162,9 @@ fn cost(assembler: &Assembler<Part>) -> usize {
 /// When the oldest of it began.
 fn since_us(assembler: &Assembler<Part>) -> i64 {
     let open = assembler.open().iter().map(|open| open.began_us);
-    open.chain(assembler.completed().iter().map(|done| done.completed_us)).min().unwrap_or(i64::MAX)
+    let resent = assembler.resent().iter().map(|resent| resent.began_us);
+    let completed = assembler.completed().iter().map(|done| done.completed_us);
+    open.chain(resent).chain(completed).min().unwrap_or(i64::MAX)
 }
 
 /// The parts of a batch report from its first on, without a gap; `None` for other messages and without the first.
@@ -194,5 +185,6 @@ const fn name(why: GivenUp) -> &'static str {
         GivenUp::Age => "age",
         GivenUp::Room => "room",
         GivenUp::TooLarge => "too_large",
+        GivenUp::Superseded => "superseded",
     }
 }

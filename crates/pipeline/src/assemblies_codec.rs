@@ -26,6 +26,7 @@ impl Assemblies {
             terminal: significant(*terminal),
             open: assembler.open().iter().map(open_to).collect(),
             completed: assembler.completed().iter().map(completed_to).collect(),
+            resent: assembler.resent().iter().map(open_to).collect(),
         });
         wire::Assemblies { terminals: terminals.collect() }.encode_to_vec()
     }
@@ -35,7 +36,8 @@ impl Assemblies {
         for terminal in wire::Assemblies::decode(Bytes::from(bytes))?.terminals {
             let open = terminal.open.into_iter().map(open_from).collect::<Result<_, _>>()?;
             let completed = terminal.completed.into_iter().map(completed_from).collect::<Result<_, _>>()?;
-            let assembler = Assembler::restore(self.limits, open, completed);
+            let resent = terminal.resent.into_iter().map(open_from).collect::<Result<_, _>>()?;
+            let assembler = Assembler::restore(self.limits, open, completed, resent);
             self.put(TerminalId::from_wire(&terminal.terminal), assembler);
         }
         Ok(())
@@ -125,10 +127,13 @@ mod tests {
 
     /// The frames of a message of `len` bytes in parts of 10, by a terminal.
     fn frames(terminal: &str, id: u16, serial: u16, len: u8) -> Vec<Vec<u8>> {
+        cut(terminal, id, serial, &(0..len).collect::<Vec<_>>())
+    }
+
+    fn cut(terminal: &str, id: u16, serial: u16, body: &[u8]) -> Vec<Vec<u8>> {
         let phone = Phone::from_digits(terminal, Edition::V2013).expect("phone");
         let mut wire = Vec::new();
-        let body: Vec<u8> = (0..len).collect();
-        encode_parts(&Header::new(id, Edition::V2013, phone, serial), &body, 10, &mut wire).expect("encodes");
+        encode_parts(&Header::new(id, Edition::V2013, phone, serial), body, 10, &mut wire).expect("encodes");
         let mut frames: Vec<Vec<u8>> = Vec::new();
         let mut deframer = jt808::Deframer::new();
         deframer.push(&wire, |piece| frames.push(piece.wire.to_vec())).expect("frames");
@@ -195,6 +200,46 @@ mod tests {
             assemblies.expire(Timestamp(age_us + 1));
             assert_eq!(heads(assemblies.take_lost()), [("age", head)], "{id:x} {came:?}");
             assert_eq!(assemblies.bytes(), 0);
+        }
+    }
+
+    /// The frames of a message in three parts under one key, by the bytes that its parts are filled with.
+    fn filled(bytes: [u8; 3]) -> Vec<Vec<u8>> {
+        cut(TRUCK, 0x0704, 2, &bytes.map(|byte| [byte; 10]).concat())
+    }
+
+    #[test]
+    fn another_message_under_the_key_of_one_before_it() {
+        // What came of the old one, then: the new one, the messages that are whole, and what is handed back.
+        type Case = (usize, [u8; 3], &'static [[u8; 3]], Option<usize>);
+        let cases: [Case; 7] = [
+            (1, [4, 5, 6], &[[4, 5, 6]], Some(10)),
+            (2, [4, 5, 6], &[[4, 5, 6]], Some(20)),
+            (2, [1, 5, 6], &[[1, 5, 6]], Some(20)),
+            (2, [1, 2, 6], &[[1, 2, 6]], None),
+            (3, [1, 5, 6], &[[1, 2, 3], [1, 5, 6]], None),
+            (3, [1, 2, 6], &[[1, 2, 3], [1, 2, 6]], None),
+            (3, [1, 2, 3], &[[1, 2, 3]], None),
+        ];
+        for (came, new, whole, head) in cases {
+            let frames: Vec<_> = filled([1, 2, 3]).into_iter().take(came).chain(filled(new)).collect();
+            for restart_at in 0..=frames.len() {
+                let mut assemblies = Assemblies::default();
+                let (mut found, mut lost) = (Vec::new(), Vec::new());
+                for (at, frame) in frames.iter().enumerate() {
+                    if at == restart_at {
+                        assemblies = restarted(&assemblies);
+                    }
+                    found.extend(feed(&mut assemblies, TRUCK, frame, at as i64).map(|(body, _)| body));
+                    lost.extend(assemblies.take_lost());
+                }
+                let expected: Vec<_> = whole.iter().map(|whole| whole.map(|byte| [byte; 10]).concat()).collect();
+                assert_eq!(found, expected, "{came} {new:?}");
+                let handed_back = head.map(|len| ("superseded", Some(len)));
+                assert_eq!(heads(lost), handed_back.into_iter().collect::<Vec<_>>(), "{came} {new:?}");
+                assemblies.expire(Timestamp::MAX);
+                assert_eq!((assemblies.take_lost(), assemblies.bytes()), (vec![], 0));
+            }
         }
     }
 

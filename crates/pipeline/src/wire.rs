@@ -17,6 +17,8 @@ pub(crate) struct Terminal {
     pub(crate) open: Vec<Open>,
     #[prost(message, repeated, tag = "3")]
     pub(crate) completed: Vec<Completed>,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) resent: Vec<Open>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -5,20 +5,25 @@
 //!   come in any order and more than once. Serials wrap.
 //! * A terminal that gives all parts the same serial is known by that: two numbers under one serial cannot come from
 //!   one that counts. A terminal that numbers its packets from 0 is known by the 0.
-//! * The first bytes of a number are kept; other bytes for it are [`Fed::Contradicts`].
+//! * Other bytes for a number that is held are the beginning of another upload: of a terminal that began its serials
+//!   anew. The old one is given up ([`GivenUp::Superseded`]), and its parts are remembered.
 //! * A total of 0 or 1 is a plain message. A part with a wrong check code is refused: it is as good as lost. What else
 //!   is odd about its header (bit 13 missing, a lying length field) was dealt with by [`Frame::parse`](crate::Frame).
 //! * Bounds on bytes, uploads and age hold at all times. What has to go goes oldest first, and is reported.
 //! * The parts of a whole upload are remembered (as digests) as long as an open one would be: a part that comes again
 //!   opens nothing, and a whole upload that comes again is no second message. A terminal that re-uses a key for other
 //!   bytes opens a new upload.
+//! * Such an upload may begin with the same bytes as the one before it, and those parts came again, as far as anybody
+//!   could know. So the parts that come again are held, in the order of a terminal that sends from the first to the
+//!   last; the part that differs finds those with lower numbers before it. They go first when there is no room, and
+//!   nobody is told: each is held or was whole elsewhere.
 
 mod upload;
 
 use crate::{Frame, Header};
-use upload::{least_cost, part_cost, part_digest};
+use upload::{least_cost, part_cost};
 
-pub use upload::{CompletedUpload, HeldPart, OpenUpload, Serials, UploadKey};
+pub use upload::{CompletedUpload, HeldPart, OpenUpload, Serials, UploadKey, part_digest};
 
 /// Packet numbers that one request for missing packets can hold in every edition.
 pub const MISSING_MAX: usize = 255;
@@ -26,11 +31,11 @@ pub const MISSING_MAX: usize = 255;
 /// What an assembler may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AssemblyLimits {
-    /// Bytes of open uploads, with what keeping them costs.
+    /// Bytes of open uploads and of parts that came again, with what keeping them costs.
     pub bytes_max: usize,
-    /// Open uploads.
+    /// Open uploads; and as many of which parts came again.
     pub open_max: usize,
-    /// Parts of whole uploads that are remembered (8 bytes each); 0 remembers none.
+    /// Parts of whole and of superseded uploads that are remembered (8 bytes each); 0 remembers none.
     pub completed_parts_max: usize,
     /// Time from an upload's first part until it is given up, and from its last until it is forgotten, us.
     pub age_us: i64,
@@ -66,7 +71,7 @@ pub enum Fed<T> {
     Kept,
     /// It came before.
     Repeated,
-    /// Another part came before under its number; that one is kept.
+    /// It is kept, and others are missing. Another one came before under its number: that upload is given up.
     Contradicts,
     /// It was the last one.
     Complete(Whole<T>),
@@ -97,19 +102,17 @@ pub enum GivenUp {
     Room,
     /// It is longer than is kept.
     TooLarge,
+    /// Its terminal began another one under its key.
+    Superseded,
 }
 
 /// An upload that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Abandoned<T> {
-    /// Which one.
-    pub key: UploadKey,
-    /// When its first part came, us.
-    pub began_us: i64,
+    /// What had come of it.
+    pub upload: OpenUpload<T>,
     /// Why.
     pub why: GivenUp,
-    /// Number and tag of the parts that had come, by number.
-    pub parts: Vec<(u16, T)>,
 }
 
 /// What to ask a terminal for with 0x8003 补传分包请求.
@@ -132,6 +135,10 @@ pub struct Assembler<T> {
     open: Vec<OpenUpload<T>>,
     /// Oldest first.
     completed: Vec<CompletedUpload>,
+    /// Parts that came again, each upload's in ascending order as they came; oldest first. None of them is open only
+    /// here.
+    resent: Vec<OpenUpload<T>>,
+    /// Of `open` and `resent`.
     bytes: usize,
 }
 
@@ -139,25 +146,27 @@ impl<T> Assembler<T> {
     /// One that has seen nothing.
     #[must_use]
     pub fn new(limits: AssemblyLimits) -> Self {
-        Self { limits, open: Vec::new(), completed: Vec::new(), bytes: 0 }
+        Self { limits, open: Vec::new(), completed: Vec::new(), resent: Vec::new(), bytes: 0 }
     }
 
-    /// One that goes on where another was: `open` and `completed` are what [`Assembler::open`] and
-    /// [`Assembler::completed`] gave. Tighter bounds than then take effect with the next part.
+    /// One that goes on where another was: the arguments are what [`Assembler::open`], [`Assembler::completed`] and
+    /// [`Assembler::resent`] gave. Tighter bounds than then take effect with the next part.
     #[must_use]
-    pub fn restore(limits: AssemblyLimits, open: Vec<OpenUpload<T>>, completed: Vec<CompletedUpload>) -> Self {
-        let mut open = open;
-        for upload in &mut open {
-            upload.parts.retain(|part| part.number <= upload.key.total);
-            upload.parts.sort_by_key(|part| part.number);
-            upload.parts.dedup_by_key(|part| part.number);
+    pub fn restore(
+        limits: AssemblyLimits,
+        mut open: Vec<OpenUpload<T>>,
+        completed: Vec<CompletedUpload>,
+        mut resent: Vec<OpenUpload<T>>,
+    ) -> Self {
+        for uploads in [&mut open, &mut resent] {
+            uploads.iter_mut().for_each(OpenUpload::put_in_order);
+            uploads.retain(|upload| !upload.parts.is_empty() && upload.key.total > 1);
         }
-        open.retain(|upload| !upload.parts.is_empty() && upload.key.total > 1);
-        let bytes = open.iter().map(OpenUpload::cost).sum();
-        Self { limits, open, completed, bytes }
+        let bytes = open.iter().chain(&resent).map(OpenUpload::cost).sum();
+        Self { limits, open, completed, resent, bytes }
     }
 
-    /// Takes a frame of the terminal, received at `now_us`. `abandon` is told of what is given up for age or for room.
+    /// Takes a frame of the terminal, received at `now_us`. `abandon` is told of the uploads that are given up.
     pub fn feed(&mut self, frame: &Frame<'_>, tag: T, now_us: i64, mut abandon: impl FnMut(Abandoned<T>)) -> Fed<T> {
         self.expire(now_us, &mut abandon);
         let header = &frame.header;
@@ -172,22 +181,26 @@ impl<T> Assembler<T> {
         }
         let keys = [UploadKey::counted(header, packet), UploadKey::constant(header, packet)];
         let known = self.find(keys);
-        let Some(key) = known else {
-            if self.completed.iter().any(|done| keys.contains(&done.key) && done.had(packet.number, frame.body)) {
-                return Fed::Repeated;
-            }
-            return self.begin(keys[0], packet.number, frame, tag, now_us, &mut abandon);
+        let held = known.and_then(|key| self.part(key, packet.number));
+        let same = held.map(|held| *held.body == *frame.body);
+        let part = HeldPart { number: packet.number, body: frame.body.into(), tag };
+        let again = match (known, same) {
+            (Some(key), None) => return self.go_on(key, header, part, now_us, &mut abandon),
+            (Some(key), Some(true)) => Some(key),
+            // Late, of the upload before the open one.
+            _ => self.completed.iter().find(|done| keys.contains(&done.key) && done.had(&part)).map(|done| done.key),
         };
-        if let Some(part) = self.part(key, packet.number) {
-            return if *part.body == *frame.body { Fed::Repeated } else { Fed::Contradicts };
+        if let Some(key) = again {
+            self.hold_resent(key, part, now_us);
+            return Fed::Repeated;
         }
-        if !self.make_room(part_cost(frame.body.len()), Some(key), &mut abandon) {
-            let own = self.open.iter().position(|upload| upload.key == key);
-            own.into_iter().for_each(|at| abandon(self.give_up(at, GivenUp::TooLarge)));
-            return Fed::Refused(Refusal::TooLarge);
+        if let Some(key) = known {
+            self.supersede(key, now_us, &mut abandon);
         }
-        self.add(key, HeldPart { number: packet.number, body: frame.body.into(), tag }, now_us);
-        self.take_whole(key, header, now_us).map_or(Fed::Kept, Fed::Complete)
+        match self.begin(known.map_or(keys, |key| [key, key]), header, part, now_us, &mut abandon) {
+            Fed::Kept if known.is_some() => Fed::Contradicts,
+            fed => fed,
+        }
     }
 
     /// Gives up what is too old at `now_us`, and forgets what was whole long enough ago. [`Assembler::feed`] does it,
@@ -199,6 +212,9 @@ impl<T> Assembler<T> {
             abandon(self.give_up(at, GivenUp::Age));
         }
         self.completed.retain(|done| !old(done.completed_us));
+        while let Some(at) = self.resent.iter().position(|upload| old(upload.began_us)) {
+            self.forget_resent(at);
+        }
         self.shrink();
     }
 
@@ -220,16 +236,22 @@ impl<T> Assembler<T> {
         &self.open
     }
 
-    /// Whole uploads that are remembered, oldest first.
+    /// Whole and superseded uploads that are remembered, oldest first.
     #[must_use]
     pub fn completed(&self) -> &[CompletedUpload] {
         &self.completed
     }
 
+    /// Parts that came again, by upload; for [`Assembler::restore`].
+    #[must_use]
+    pub fn resent(&self) -> &[OpenUpload<T>] {
+        &self.resent
+    }
+
     /// Whether nothing is held or remembered: a new one would do as well.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty() && self.completed.is_empty()
+        self.open.is_empty() && self.completed.is_empty() && self.resent.is_empty()
     }
 
     /// Bytes that count against [`AssemblyLimits::bytes_max`].
@@ -250,7 +272,8 @@ impl<T> Assembler<T> {
             let alike = (upload.key.id, upload.key.total) == (constant.id, constant.total);
             alike && matches!(upload.parts.as_slice(), [part] if upload.key.serial(part.number) == serial)
         })?;
-        lone.key = constant;
+        let before = std::mem::replace(&mut lone.key, constant);
+        self.resent.iter_mut().filter(|upload| upload.key == before).for_each(|upload| upload.key = constant);
         Some(constant)
     }
 
@@ -260,28 +283,50 @@ impl<T> Assembler<T> {
         upload.parts.get(at)
     }
 
-    fn begin(
+    /// Puts a part to its upload.
+    fn go_on(
         &mut self,
         key: UploadKey,
-        number: u16,
-        frame: &Frame<'_>,
-        tag: T,
+        header: &Header,
+        part: HeldPart<T>,
         now_us: i64,
         abandon: &mut impl FnMut(Abandoned<T>),
     ) -> Fed<T> {
-        let least = least_cost(frame.body.len()) + usize::from(key.total - 1) * part_cost(0);
-        if self.limits.open_max == 0 || least > self.limits.bytes_max {
+        if !self.make_room(part_cost(part.body.len()), Some(key), abandon) {
+            let own = self.open.iter().position(|upload| upload.key == key);
+            own.into_iter().for_each(|at| abandon(self.give_up(at, GivenUp::TooLarge)));
+            return Fed::Refused(Refusal::TooLarge);
+        }
+        self.add(key, part, now_us);
+        self.take_whole(key, header, now_us).map_or(Fed::Kept, Fed::Complete)
+    }
+
+    /// Begins an upload with a part, and with what came again before it under one of the keys; nothing is open there.
+    fn begin(
+        &mut self,
+        keys: [UploadKey; 2],
+        header: &Header,
+        part: HeldPart<T>,
+        now_us: i64,
+        abandon: &mut impl FnMut(Abandoned<T>),
+    ) -> Fed<T> {
+        let resent = self.resent.iter().position(|upload| keys.contains(&upload.key));
+        let resent = resent.map(|at| self.forget_resent(at));
+        let mut upload = resent.unwrap_or_else(|| OpenUpload::new(keys[0], now_us));
+        let key = upload.key;
+        let least = least_cost(part.body.len()) + usize::from(key.total - 1) * part_cost(0);
+        upload.put_last(part, now_us);
+        if self.limits.open_max == 0 || least.max(upload.cost()) > self.limits.bytes_max {
             return Fed::Refused(Refusal::TooLarge);
         }
         while self.open.len() >= self.limits.open_max {
             abandon(self.give_up(0, GivenUp::Room));
         }
-        self.make_room(least_cost(frame.body.len()), None, abandon);
-        let part = HeldPart { number, body: frame.body.into(), tag };
-        let upload = OpenUpload { key, began_us: now_us, touched_us: now_us, parts: vec![part] };
+        self.make_room(upload.cost(), None, abandon);
         self.bytes += upload.cost();
-        self.open.push(upload);
-        Fed::Kept
+        let at = self.open.partition_point(|open| open.began_us <= upload.began_us);
+        self.open.insert(at, upload);
+        self.take_whole(key, header, now_us).map_or(Fed::Kept, Fed::Complete)
     }
 
     fn add(&mut self, key: UploadKey, part: HeldPart<T>, now_us: i64) {
@@ -292,9 +337,50 @@ impl<T> Assembler<T> {
         upload.parts.insert(at, part);
     }
 
-    /// Gives up the oldest uploads, but not `keep`, until there is room for `cost` more bytes; whether there is.
+    /// Gives up an upload because another one begins under its key.
+    fn supersede(&mut self, key: UploadKey, now_us: i64, abandon: &mut impl FnMut(Abandoned<T>)) {
+        let Some(at) = self.open.iter().position(|upload| upload.key == key) else { return };
+        let gone = self.give_up(at, GivenUp::Superseded);
+        self.remember(gone.upload.remembered(now_us));
+        abandon(gone);
+    }
+
+    /// Holds a part that came again: another upload may have begun with it. Nothing that is open makes room for it. A
+    /// terminal that sent all of them again has done so.
+    fn hold_resent(&mut self, key: UploadKey, part: HeldPart<T>, now_us: i64) {
+        let known = self.resent.iter().position(|upload| upload.key == key);
+        let known = known.map(|at| self.forget_resent(at));
+        let mut upload = known.unwrap_or_else(|| OpenUpload::new(key, now_us));
+        upload.put_last(part, now_us);
+        if upload.has_last() {
+            return;
+        }
+        let AssemblyLimits { bytes_max, open_max, .. } = self.limits;
+        let cost = upload.cost();
+        while !self.resent.is_empty() && (self.resent.len() >= open_max || self.bytes + cost > bytes_max) {
+            self.forget_resent(0);
+        }
+        if open_max > 0 && self.bytes + cost <= bytes_max {
+            self.bytes += cost;
+            let at = self.resent.partition_point(|other| other.began_us <= upload.began_us);
+            self.resent.insert(at, upload);
+        }
+    }
+
+    fn forget_resent(&mut self, at: usize) -> OpenUpload<T> {
+        let upload = self.resent.remove(at);
+        self.bytes -= upload.cost();
+        upload
+    }
+
+    /// Forgets what came again and gives up the oldest uploads, but not `keep`, until there is room for `cost` more
+    /// bytes; whether there is.
     fn make_room(&mut self, cost: usize, keep: Option<UploadKey>, abandon: &mut impl FnMut(Abandoned<T>)) -> bool {
         while self.bytes + cost > self.limits.bytes_max {
+            if !self.resent.is_empty() {
+                self.forget_resent(0);
+                continue;
+            }
             let Some(oldest) = self.open.iter().position(|upload| Some(upload.key) != keep) else {
                 return false;
             };
@@ -304,9 +390,7 @@ impl<T> Assembler<T> {
     }
 
     fn give_up(&mut self, at: usize, why: GivenUp) -> Abandoned<T> {
-        let upload = self.remove(at);
-        let parts = upload.parts.into_iter().map(|part| (part.number, part.tag)).collect();
-        Abandoned { key: upload.key, began_us: upload.began_us, why, parts }
+        Abandoned { upload: self.remove(at), why }
     }
 
     fn remove(&mut self, at: usize) -> OpenUpload<T> {
@@ -320,6 +404,9 @@ impl<T> Assembler<T> {
         let at = self.open.iter().position(|upload| upload.key == key)?;
         let (from, base) = self.open.get(at)?.whole_from()?;
         let upload = self.remove(at);
+        if let Some(at) = self.resent.iter().position(|upload| upload.key == key) {
+            self.forget_resent(at);
+        }
         let parts = upload.parts.into_iter().skip(from).take(usize::from(key.total));
         let (mut body, mut tags, mut digests) = (Vec::new(), Vec::new(), Vec::new());
         for part in parts {
@@ -331,7 +418,7 @@ impl<T> Assembler<T> {
         Some(Whole { header: *header, first_serial: key.serial(base), body, tags })
     }
 
-    /// Remembers the newest whole uploads, as many as their parts fit.
+    /// Remembers the newest uploads that are closed, as many as their parts fit.
     fn remember(&mut self, done: CompletedUpload) {
         self.completed.retain(|old| old.key != done.key);
         self.completed.push(done);
@@ -348,6 +435,9 @@ impl<T> Assembler<T> {
         }
         if self.completed.is_empty() {
             self.completed = Vec::new();
+        }
+        if self.resent.is_empty() {
+            self.resent = Vec::new();
         }
     }
 }

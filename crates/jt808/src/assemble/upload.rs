@@ -1,4 +1,5 @@
-//! What an assembler holds, as plain data: uploads that are not whole yet, and what is remembered of those that were.
+//! What an assembler holds, as plain data: uploads that are not whole yet, and what is remembered of those that are
+//! closed.
 //! Plain, because a checkpoint writes it down and reads it back.
 
 use crate::{Header, Packet};
@@ -80,6 +81,40 @@ pub struct OpenUpload<T> {
 }
 
 impl<T> OpenUpload<T> {
+    /// One that waits for its first part.
+    pub(super) fn new(key: UploadKey, now_us: i64) -> Self {
+        Self { key, began_us: now_us, touched_us: now_us, parts: Vec::new() }
+    }
+
+    /// Makes it what an upload is, whoever wrote it down.
+    pub(super) fn put_in_order(&mut self) {
+        self.parts.retain(|part| part.number <= self.key.total);
+        self.parts.sort_by_key(|part| part.number);
+        self.parts.dedup_by_key(|part| part.number);
+    }
+
+    /// Puts a part after those with lower numbers, in the place of the others: what one terminal sends, it sends from
+    /// the first to the last, so that the others were sent before.
+    pub(super) fn put_last(&mut self, part: HeldPart<T>, now_us: i64) {
+        let at = self.parts.partition_point(|held| held.number < part.number);
+        self.parts.truncate(at);
+        if at == 0 {
+            self.began_us = now_us;
+        }
+        self.touched_us = now_us;
+        self.parts.push(part);
+    }
+
+    /// What to remember of it when another upload takes its place at `now_us`.
+    pub(super) fn remembered(&self, now_us: i64) -> CompletedUpload {
+        let mut held = self.parts.iter().peekable();
+        let base = self.base();
+        let last = self.parts.last().map_or(base, |part| part.number);
+        let digest = |number| held.next_if(|part| part.number == number).map_or(0, |part| part_digest(&part.body));
+        let digests = (base..=last).map(digest).collect();
+        CompletedUpload { key: self.key, completed_us: now_us, base, digests }
+    }
+
     /// Bytes that count against the bound.
     pub(super) fn cost(&self) -> usize {
         UPLOAD_COST + self.parts.iter().map(|part| part_cost(part.body.len())).sum::<usize>()
@@ -126,30 +161,31 @@ pub(super) fn least_cost(body_len: usize) -> usize {
     UPLOAD_COST + part_cost(body_len)
 }
 
-/// What is remembered of an upload that became whole, to know its parts when they come again.
+/// What is remembered of an upload that became whole or was superseded, to know its parts when they come again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompletedUpload {
     /// Which one.
     pub key: UploadKey,
-    /// When its last part came, us.
+    /// When it was closed: by its last part, or by the first one of another upload, us.
     pub completed_us: i64,
     /// Number of its first part, 1 or 0.
     pub base: u16,
-    /// [`part_digest`] of its parts, in their order.
+    /// [`part_digest`] of its parts, in their order; 0 where none came.
     pub digests: Vec<u64>,
 }
 
 impl CompletedUpload {
     /// Whether it had this part, bytes and all.
-    pub(super) fn had(&self, number: u16, body: &[u8]) -> bool {
-        let at = number.checked_sub(self.base).map(usize::from);
-        at.and_then(|at| self.digests.get(at)) == Some(&part_digest(body))
+    pub(super) fn had<T>(&self, part: &HeldPart<T>) -> bool {
+        let at = part.number.checked_sub(self.base).map(usize::from);
+        at.and_then(|at| self.digests.get(at)) == Some(&part_digest(&part.body))
     }
 }
 
 /// FNV-1a of 64 bits: the same on every machine and in every version, because checkpoints keep it. It tells a part
 /// that came again from another one of the same terminal; nobody gains by a collision.
-pub(super) fn part_digest(body: &[u8]) -> u64 {
+#[must_use]
+pub fn part_digest(body: &[u8]) -> u64 {
     let digest = body
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
