@@ -1,9 +1,13 @@
 //! When a terminal is asked for missing packets (0x8003 补传分包请求), and for which. Pure: time is an argument. It keeps
-//! the packet numbers alone; the bytes lie in the journal, and putting messages together is the pipeline's business.
+//! the numbers of the packets, and digests in place of their bytes, to know a packet that came again from one of another
+//! message; the bytes lie in the journal, and putting messages together is the pipeline's business.
 
 use std::sync::Arc;
 
-use jt808::{Assembler, AssemblyLimits, Frame, Header, Message, Missing, OpenUpload, PacketRequest, UploadKey, encode};
+use jt808::{
+    Assembler, AssemblyLimits, Frame, Header, Message, Missing, OpenUpload, PacketRequest, UploadKey, encode,
+    part_digest,
+};
 
 use crate::pool::{Pool, Share};
 
@@ -67,9 +71,11 @@ impl Asking {
         let has_room = !self.share.pool.is_full();
         if has_room {
             self.alone_until_us = None;
-            let number_only = Frame { body: &[], ..*frame };
-            // What is given up was not completed in time: nothing is asked for any more.
-            let _ = self.parts.feed(&number_only, (), now_us, |_| {});
+            let digest = part_digest(frame.body).to_be_bytes();
+            let by_digest = Frame { body: &digest, ..*frame };
+            let Self { parts, asked, .. } = self;
+            // What is given up is not asked for any more; what takes its place under its key is, from the beginning.
+            let _ = parts.feed(&by_digest, (), now_us, |gone| asked.retain(|asked| asked.key != gone.upload.key));
             self.forget_closed();
         } else {
             self.alone_until_us = Some(now_us.saturating_add(LIMITS.age_us));
@@ -138,11 +144,16 @@ mod tests {
 
     /// Notes these numbers of an upload of so many, at so many seconds.
     fn note(asking: &mut Asking, total: u16, numbers: impl IntoIterator<Item = u16>, at_s: i64) {
+        note_of(asking, 7, total, numbers, at_s);
+    }
+
+    /// The same, of an upload filled with that byte.
+    fn note_of(asking: &mut Asking, byte: u8, total: u16, numbers: impl IntoIterator<Item = u16>, at_s: i64) {
         let phone = Phone::from_digits("13912345678", Edition::V2013).expect("digits");
         for number in numbers {
             let mut header = Header::new(0x0704, Edition::V2013, phone, 100 + number);
             header.packet = Some(Packet { total, number });
-            let frame = Frame { header, body: &[7; 900], check_ok: true, oddities: Oddities::NONE };
+            let frame = Frame { header, body: &[byte; 900], check_ok: true, oddities: Oddities::NONE };
             asking.note(&frame, at_s * SECOND_US);
         }
     }
@@ -177,6 +188,29 @@ mod tests {
         assert_eq!(ask(&mut asking, 4), []);
         assert_eq!(asking.due_us(), Some(5 * SECOND_US));
         assert_eq!(ask(&mut asking, 5), [(101, vec![3, 4])]);
+    }
+
+    #[test]
+    fn another_upload_under_the_key_is_asked_for_anew() {
+        // The one before it was whole, and began alike; or it was asked for in vain.
+        let mut asking = Asking::new(pool(1 << 20));
+        note(&mut asking, 4, [1, 2, 3, 4], 0);
+        note(&mut asking, 4, [1], 60);
+        note_of(&mut asking, 8, 4, [2, 4], 60);
+        assert_eq!(ask(&mut asking, 60), [(101, vec![3])]);
+        note_of(&mut asking, 8, 4, [3], 61);
+        assert_eq!((asking.due_us(), ask(&mut asking, 120)), (None, vec![]));
+
+        let mut asking = Asking::new(pool(1 << 20));
+        note(&mut asking, 3, [1, 3], 0);
+        for at_s in [0, 5, 10] {
+            assert_eq!(ask(&mut asking, at_s), [(101, vec![2])]);
+        }
+        assert_eq!(asking.due_us(), None);
+        note_of(&mut asking, 8, 3, [1, 3], 60);
+        assert_eq!(ask(&mut asking, 60), [(101, vec![2])]);
+        note_of(&mut asking, 8, 3, [2], 61);
+        assert!(asking.asked.is_empty() && asking.parts.open().is_empty());
     }
 
     #[test]
