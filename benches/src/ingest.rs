@@ -92,7 +92,8 @@ fn turn_in(ground: &Ground, contender: Contender, demand: &Demand, folder: &Path
     let resident_bytes = process::resident_bytes(server)?;
     let line = load.line(PATIENCE)?;
     let outcome: Outcome = serde_json::from_str(&line).map_err(Failure::other("read the outcome of a load"))?;
-    if outcome.lost > 0 {
+    // One fsync a frame does not get through such a backlog in time; that is what it is there to show.
+    if outcome.lost > 0 && contender != Contender::FsyncEach {
         return Err(Failure::Wrong(format!("{}: {} positions were never answered", contender.name(), outcome.lost)));
     }
     let mut caught_up_ms = None;
