@@ -210,9 +210,10 @@ impl Lane {
             let mut latest = None;
             for at in &self.sorted {
                 let Some(fix) = fix(*at) else { continue };
-                // A report that is younger than all that was judged was not here before.
                 let is_young = fix.is_judgeable() && fix.time > resident.state.judged_to();
-                if resident.recent.is_repeated(&self.fingerprint, fix, is_young) {
+                // Salvaged: it came before this envelope, and so perhaps before the one like it that is remembered.
+                let is_salvaged = fix.source.position.seq < seq;
+                if resident.recent.is_repeated(&self.fingerprint, fix, is_young || is_salvaged) {
                     tally.repeated += 1;
                     self.repeated.push(*at);
                     continue;

@@ -32,11 +32,12 @@ impl Fingerprint {
 }
 
 impl Recent {
-    /// Whether this very report was here a moment ago; remembers it otherwise. `is_new` says that it cannot have been,
-    /// because nothing as young was.
-    pub(crate) fn is_repeated(&mut self, fingerprint: &Fingerprint, fix: &Fix, is_new: bool) -> bool {
+    /// Whether this very report was here a moment ago; remembers it otherwise. `is_first` says that it is taken in any
+    /// case: because nothing as young was here, or because it may lie before the one that is remembered. The track
+    /// keeps the earliest in the journal, so only what lies after its like may be passed over.
+    pub(crate) fn is_repeated(&mut self, fingerprint: &Fingerprint, fix: &Fix, is_first: bool) -> bool {
         let hash = fingerprint.of(fix);
-        if !is_new && !crate::dedupe_is_off() && self.hashes.contains(&hash) {
+        if !is_first && !crate::dedupe_is_off() && self.hashes.contains(&hash) {
             return true;
         }
         if let Some(place) = self.hashes.get_mut(usize::from(self.next)) {

@@ -2,14 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use journal::sim::SimDisk;
 use journal::{Journal, Record};
-use jt808::{BcdTime, Edition, Header, ItemValue, LocationReport, Message, Phone, encode};
+use jt808::{
+    AssemblyLimits, BatchKind, BatchLocation, BcdTime, Deframer, Edition, Header, ItemValue, LocationReport, Message,
+    Phone, encode, encode_parts,
+};
 use model::{
-    Change, ControlRecord, Coord, Geometry, Scope, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId, ZoneKind,
-    ZoneRule,
+    Change, ControlRecord, Coord, Geometry, Marks, Scope, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId,
+    ZoneKind, ZoneRule,
 };
 use pipeline::{Handle, Metrics, Options};
 use store::{FactFilter, Store};
@@ -26,7 +30,7 @@ struct House {
 
 fn options(disk: &SimDisk, lanes: usize) -> Options {
     // Checkpoints as often as they can be had, so that many fall into the middle.
-    let checkpoint_every = std::time::Duration::ZERO;
+    let checkpoint_every = Duration::ZERO;
     Options { disk: Arc::new(disk.clone()), lanes, checkpoint_every, ..Options::new(FOLDER.into()) }
 }
 
@@ -132,7 +136,7 @@ fn bridge() -> Change {
 async fn drive(lanes: usize, restart: bool, evict: bool) -> (SimDisk, tempfile::TempDir) {
     let data = tempfile::tempdir().expect("folder");
     let disk = SimDisk::default();
-    let idle = if evict { std::time::Duration::ZERO } else { std::time::Duration::MAX };
+    let idle = if evict { Duration::ZERO } else { Duration::MAX };
     let mut house = start_with(&disk, data.path(), Options { idle, ..options(&disk, lanes) }).await;
     house.control(1, [admit(1), admit(2), vec![bridge()]].concat()).await;
     for step in 0..40 {
@@ -207,7 +211,7 @@ async fn late_and_broken_reports_keep_their_place() {
     house.control(1, admit(1)).await;
     let batch = |seconds: &[i64]| {
         let reports = seconds.iter().map(|s| report(*s, 103_790_000 + *s as i32)).collect();
-        Message::BatchLocation(jt808::BatchLocation::new(jt808::BatchKind::BlindArea, reports))
+        Message::BatchLocation(BatchLocation::new(BatchKind::BlindArea, reports))
     };
     house.frames(vec![frame(1, &Message::Location(report(100, 103_790_100)))]).await;
     house.frames(vec![frame(1, &batch(&[10, 30, 20, 100]))]).await;
@@ -225,6 +229,47 @@ async fn late_and_broken_reports_keep_their_place() {
     let disk = house.stop().await;
     let rebuilt = tempfile::tempdir().expect("folder");
     assert_eq!(digest_of(&disk, data.path()).await, digest_of(&disk, rebuilt.path()).await);
+}
+
+/// The first part of a batch report of two fixes, with the first of them whole in it.
+fn first_part(number: u8, seconds: [i64; 2]) -> Record {
+    let phone = Phone::from_digits(&terminal(number).to_string(), Edition::V2013).expect("phone");
+    let reports = seconds.iter().map(|second| report(*second, 103_790_000)).collect();
+    let message = Message::BatchLocation(BatchLocation::new(BatchKind::BlindArea, reports));
+    let header = Header::new(message.id(), Edition::V2013, phone, seconds[0] as u16);
+    let (mut whole, mut body, mut cut) = (Vec::new(), Vec::new(), Vec::new());
+    encode(&header, &message, &mut whole).expect("encodes");
+    Deframer::new().push(&whole, |piece| body.extend_from_slice(piece.frame.body)).expect("a frame");
+    encode_parts(&header, &body, 50, &mut cut).expect("encodes");
+    let mut parts = Vec::new();
+    Deframer::new().push(&cut, |piece| parts.push(Bytes::copy_from_slice(piece.wire))).expect("frames");
+    assert_eq!(parts.len(), 2);
+    Record::uplink(Timestamp::from_secs(T0), terminal(number), 1, parts.swap_remove(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_salvaged_counts_from_its_part_though_it_came_live_meanwhile() {
+    for idle in [Duration::MAX, Duration::ZERO] {
+        let data = tempfile::tempdir().expect("folder");
+        let disk = SimDisk::default();
+        let house = start_with(&disk, data.path(), Options { idle, ..options(&disk, 1) }).await;
+        house.control(1, admit(1)).await;
+        let live = frame(1, &Message::Location(report(0, 103_790_000)));
+        house.frames(vec![first_part(1, [0, 10]), live]).await;
+        for _ in 0..2 {
+            // At the second one the vehicle has not changed, and leaves memory if it may not be idle.
+            house.frames(Vec::new()).await;
+            assert!(house.pipeline.views.wait_checkpointed(house.pipeline.views.applied()).await);
+        }
+        // As many as may be open: the first is given up.
+        let open_max = AssemblyLimits::default().open_max as i64;
+        house.frames((1..=open_max).map(|at| first_part(1, [100 * at, 100 * at + 10])).collect()).await;
+        let (from, to) = (Timestamp::from_secs(T0), Timestamp::MAX);
+        let track = house.store.track(Scope::All, None, VehicleId(1), from, to, 10).await.expect("track");
+        let fixes: Vec<_> = track.iter().map(|t| (t.fix.time.secs() - T0, t.fix.marks, t.sources.len())).collect();
+        assert_eq!(fixes, [(0, Marks::BATCH.with(Marks::BACKFILL), 1)], "as in the part, with {idle:?} to be idle");
+        house.stop().await;
+    }
 }
 
 /// Ten trucks hand in hours at once, in order and out of it; an eleventh goes on reporting.
@@ -245,7 +290,7 @@ async fn a_flood_of_late_data_is_taken_in_pieces() {
             let at = if number.is_multiple_of(2) { round } else { round * 7 % FRAMES };
             let reports =
                 (0..20).map(|i| report((at * 20 + i) * 10, 103_790_000 + (at * 20 + i) as i32 * 50)).collect();
-            frame(number, &Message::BatchLocation(jt808::BatchLocation::new(jt808::BatchKind::BlindArea, reports)))
+            frame(number, &Message::BatchLocation(BatchLocation::new(BatchKind::BlindArea, reports)))
         };
         let mut records: Vec<Record> = (1..=10).map(late).collect();
         records.push(frame(11, &Message::Location(report(last + 10 + round, 103_790_000))));
