@@ -108,7 +108,6 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-#[ignore = "an open defect: the journal goes on when there is room again, the views database does not until a restart"]
 fn a_full_disk_stops_the_answers_and_room_brings_them_back_without_a_restart() {
     let folder = tempfile::tempdir().expect("folder");
     let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), 160) else {

@@ -184,21 +184,9 @@ impl IntoResponse for Problem {
     }
 }
 
-/// An error with all its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 /// What the operator has to know goes to the log, not to the caller.
-pub(crate) fn internal(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = chain(error), "request failed");
+pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
+    tracing::error!(error = %model::Chain(error), "request failed");
     Problem::new(Kind::Internal, "the cause is in the server's log")
 }
 

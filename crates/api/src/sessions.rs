@@ -102,7 +102,7 @@ async fn record(app: &App, who: &Principal, peer: Option<IpAddr>) {
     let entry = Change::Audit { action: "session.create".into(), subject: who.name.clone(), detail };
     match timeout(RECORD_MAX, app.control().submit(who, vec![entry])).await {
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(%error, user = who.name, "a login is not on record"),
+        Ok(Err(error)) => tracing::warn!(error = %model::Chain(&error), user = who.name, "a login is not on record"),
         Err(_) => tracing::warn!(user = who.name, "a login waits too long for its record"),
     }
 }

@@ -63,7 +63,7 @@ impl Dispatcher {
     pub async fn run(mut self, mut work: watch::Receiver<u64>, mut authenticated: broadcast::Receiver<TerminalId>) {
         loop {
             if let Err(error) = self.look_around().await {
-                tracing::error!(%error, "cannot dispatch commands; trying again");
+                tracing::error!(error = %model::Chain(&error), "cannot dispatch commands; trying again");
             }
             tokio::select! {
                 changed = work.changed() => if changed.is_err() { return },

@@ -111,23 +111,9 @@ impl Desk {
                 self.note_part(place, piece, to);
             }
         }
-        let mut ends = false;
-        let reply = match request {
-            Request::Report(result) => Reply::General(result),
-            Request::Acknowledgement => Reply::Nothing,
-            Request::Time => Reply::Time,
-            Request::Register(registration) => Reply::Register(registration),
-            Request::Unregister => {
-                ends = true;
-                Reply::General(GeneralResult::Success)
-            }
-            // The platform answers for it.
-            Request::Authenticate(_) if is_forwarded => Reply::General(GeneralResult::Success),
-            Request::Authenticate(code) => {
-                ends = !self.authenticate(to.shared, to.handle, &frame, &code);
-                Reply::General(if ends { GeneralResult::Failure } else { GeneralResult::Success })
-            }
-        };
+        // The platform answers for the code of a terminal that it speaks for.
+        let (reply, ends) =
+            request.answered(|code| is_forwarded || self.authenticate(to.shared, to.handle, &frame, code));
         let via = self.link.as_ref().filter(|_| is_forwarded).map(|link| link.forwarder.id);
         let record = Record::uplink(to.burst.received, frame.terminal, to.handle.id, Bytes::new()).through(via);
         self.push(record, Charge::Session(place), &frame, reply, to);

@@ -4,6 +4,7 @@ use jt808::{BASE_LEN, Direction, Frame, GeneralResult, Message, Register, messag
 use model::{Plate, PlateColour};
 
 use crate::Registration;
+use crate::answer::Reply;
 
 /// Message ids that the door itself cares for.
 pub(crate) mod id {
@@ -60,6 +61,20 @@ impl Request {
             Ok(Message::ServerTimeRequest(_)) => Self::Time,
             Ok(_) => Self::Report(GeneralResult::Success),
             Err(_) => Self::Report(GeneralResult::MessageError),
+        }
+    }
+
+    /// What an authenticated terminal is answered, and whether its session ends with that. `still_holds`: whether the
+    /// code that it shows again lets it in.
+    pub(crate) fn answered(self, still_holds: impl FnOnce(&str) -> bool) -> (Reply, bool) {
+        match self {
+            Self::Report(result) => (Reply::General(result), false),
+            Self::Acknowledgement => (Reply::Nothing, false),
+            Self::Time => (Reply::Time, false),
+            Self::Register(registration) => (Reply::Register(registration), false),
+            Self::Unregister => (Reply::General(GeneralResult::Success), true),
+            Self::Authenticate(code) if still_holds(&code) => (Reply::General(GeneralResult::Success), false),
+            Self::Authenticate(_) => (Reply::General(GeneralResult::Failure), true),
         }
     }
 }

@@ -63,18 +63,22 @@ impl Custody {
         let control = self.control.clone();
         let holds = move || held(&ControlPort::registry(&*control));
         let forgotten = self.runtime.block_on(self.store.forget_before(tracks_from, holds));
-        let forgotten = forgotten.map_err(|error| chain(&error))?;
+        let forgotten = forgotten.map_err(|error| model::Chain(&error).to_string())?;
         let done = [setting(BEGUN, ""), setting(LAST_DAY, &today.to_string())];
         if going.remove.is_empty() && forgotten.chunks == 0 && !is_begun {
             return self.record(done.into());
         }
-        let base = self.runtime.block_on(take_base(&self.store, &self.bases)).map_err(|error| chain(&error))?;
+        let base = self
+            .runtime
+            .block_on(take_base(&self.store, &self.bases))
+            .map_err(|error| model::Chain(&error).to_string())?;
         let [begun, day] = done;
         self.record(vec![Change::BaseTaken(base.clone()), begun, day])?;
         // What no seal covers stays: nobody could vouch for it any more.
-        let sealed = ::journal::sealed_frames(&RealDisk, &self.journal).map_err(|error| chain(&error))?;
+        let sealed =
+            ::journal::sealed_frames(&RealDisk, &self.journal).map_err(|error| model::Chain(&error).to_string())?;
         let plan = self.plan(self.frames_days, now, base.position.seq.min(sealed))?;
-        ::journal::sweep(&RealDisk, &plan).map_err(|error| chain(&error))?;
+        ::journal::sweep(&RealDisk, &plan).map_err(|error| model::Chain(&error).to_string())?;
         self.keep_only(&base)?;
         let frames_to = plan.remove.last().map_or(0, |segment| segment.last_seq);
         tracing::info!(frames_to, chunks = forgotten.chunks, base = base.position.seq, "retention removed what may go");
@@ -83,7 +87,7 @@ impl Custody {
 
     fn record(&self, changes: Vec<Change>) -> Result<(), String> {
         let recorded = self.runtime.block_on(self.control.submit(&Principal::system(), changes));
-        recorded.map(|_| ()).map_err(|error| chain(&error))
+        recorded.map(|_| ()).map_err(|error| model::Chain(&error).to_string())
     }
 
     /// Which frames are older than so many days and may go, with the holds as they are now.
@@ -95,7 +99,7 @@ impl Custody {
             holds: holds.iter().map(|hold| (hold.from, hold.to)).collect(),
             held_late: ::journal::HELD_LATE,
         };
-        ::journal::plan(&RealDisk, &self.journal, &keep).map_err(|error| chain(&error))
+        ::journal::plan(&RealDisk, &self.journal, &keep).map_err(|error| model::Chain(&error).to_string())
     }
 
     /// An older base helps nobody: what it could rebuild has lost its frames.
@@ -164,18 +168,6 @@ fn sha256(file: &Path) -> std::io::Result<[u8; 32]> {
             read => hash.update(&buffer[..read]),
         }
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

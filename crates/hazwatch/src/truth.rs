@@ -216,7 +216,7 @@ impl Sealing {
         let mut heads = match heads {
             Ok(Ok(heads)) => heads,
             Ok(Err(error)) => {
-                tracing::error!(%error, "the heads of days cannot be read; those that were not sent stay unsent");
+                tracing::error!(error = %model::Chain(&error), "the heads of days cannot be read; those that were not sent stay unsent");
                 Vec::new()
             }
             Err(_) => Vec::new(),
@@ -285,8 +285,7 @@ impl Sealing {
     }
 }
 
-fn failed(counters: &Counters, error: &dyn std::error::Error) {
+fn failed(counters: &Counters, error: &(dyn std::error::Error + 'static)) {
     counters.failures.inc();
-    let cause = error.source().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(%error, cause, "sealing is put off");
+    tracing::error!(error = %model::Chain(error), "sealing is put off");
 }

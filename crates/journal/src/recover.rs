@@ -83,7 +83,7 @@ impl Committer {
         }
         for chain in [&mut self.control, &mut self.frames] {
             if chain.end.broken {
-                chain.recover().map_err(|error| failed(chain_of(&error)))?;
+                chain.recover().map_err(|error| failed(model::Chain(&error).to_string()))?;
             }
         }
         // A tick, and the control records that wait to come into force.
@@ -114,15 +114,4 @@ impl Committer {
 /// The feed is how batches take effect: without its reader nothing may be answered.
 pub(crate) fn no_reader() -> State {
     State::Ended { error: "nobody reads the feed any more".into() }
-}
-
-/// An error with its causes.
-fn chain_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

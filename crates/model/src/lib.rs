@@ -3,6 +3,7 @@
 //! Nothing here does I/O, knows a clock, serialises itself or imports another room: the types are what the
 //! rooms talk about, and each room owns its own representation (wire, rows, JSON).
 
+mod chain;
 mod change;
 mod command;
 mod custody;
@@ -20,6 +21,7 @@ mod registry;
 mod time;
 mod zone;
 
+pub use chain::Chain;
 pub use change::{Change, ControlRecord};
 pub use command::{Command, CommandBody, CommandOrigin, CommandState};
 pub use custody::{Base, Hold};

@@ -133,7 +133,7 @@ impl Lane {
         if self.tools.has_states {
             for row in self.stored_states(&missing) {
                 let state = State::decode(&row.state).unwrap_or_else(|error| {
-                    tracing::error!(vehicle = %row.vehicle, %error, "rule state cannot be read; judging it from now on");
+                    tracing::error!(vehicle = %row.vehicle, error = %model::Chain(&error), "rule state cannot be read; judging it from now on");
                     State::default()
                 });
                 self.residents.insert(row.vehicle, state);
@@ -153,7 +153,7 @@ impl Lane {
             match self.tools.runtime.block_on(self.tools.store.vehicle_states(vehicles)) {
                 Ok(rows) => return rows,
                 Err(error) => {
-                    tracing::error!(%error, "cannot read rule states; trying again");
+                    tracing::error!(error = %model::Chain(&error), "cannot read rule states; trying again");
                     self.tools.metrics.store_errors.inc();
                     std::thread::sleep(patience.next());
                 }

@@ -165,7 +165,7 @@ pub async fn start(
     let dispatcher = std::thread::Builder::new().name("dispatch".into()).spawn(move || {
         let outcome = dispatch(dispatcher, reader, feed, &runtime);
         if let Err(error) = &outcome {
-            tracing::error!(reason = because(error), "the views stop");
+            tracing::error!(reason = %model::Chain(error), "the views stop");
         }
         outcome
     })?;
@@ -204,12 +204,6 @@ async fn load_strangers(strangers: &mut Strangers, store: &Store) -> Result<(), 
         }
     }
     Ok(())
-}
-
-/// An error with its causes, in one line.
-fn because(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// The hash of the envelope at which the views stand, when the journal has that very envelope there. Views that are

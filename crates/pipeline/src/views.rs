@@ -165,7 +165,7 @@ impl Writer {
     async fn write(&self, writes: Writes) {
         let mut patience = Patience::new();
         while let Err(error) = self.store.write(writes.clone()).await {
-            tracing::error!(%error, "cannot write facts; trying again");
+            tracing::error!(error = %model::Chain(&error), "cannot write facts; trying again");
             self.metrics.store_errors.inc();
             tokio::time::sleep(patience.next()).await;
         }
@@ -203,7 +203,7 @@ async fn commit(store: Store, metrics: Metrics, shared: Arc<Shared>, checkpoint:
     let seq = checkpoint.position.seq;
     let mut patience = Patience::new();
     while let Err(error) = store.checkpoint(checkpoint.clone()).await {
-        tracing::error!(%error, "cannot commit the checkpoint; trying again");
+        tracing::error!(error = %model::Chain(&error), "cannot commit the checkpoint; trying again");
         metrics.store_errors.inc();
         tokio::time::sleep(patience.next()).await;
     }

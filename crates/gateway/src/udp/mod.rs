@@ -202,21 +202,7 @@ impl Door {
         if self.sessions.is_full(heard.terminal, self.shared.limits.window_per_terminal) {
             return self.drop_one("window");
         }
-        let mut ends = false;
-        let reply = match request {
-            Request::Report(result) => Reply::General(result),
-            Request::Acknowledgement => Reply::Nothing,
-            Request::Time => Reply::Time,
-            Request::Register(registration) => Reply::Register(registration),
-            Request::Unregister => {
-                ends = true;
-                Reply::General(GeneralResult::Success)
-            }
-            Request::Authenticate(code) => {
-                ends = !self.authenticate(heard, &code, going.now_ms);
-                Reply::General(if ends { GeneralResult::Failure } else { GeneralResult::Success })
-            }
-        };
+        let (reply, ends) = request.answered(|code| self.authenticate(heard, code, going.now_ms));
         self.push_uplink(heard, reply, going);
         if ends {
             self.sessions.end(heard.terminal, &self.shared.online);

@@ -188,7 +188,7 @@ impl Shared {
             }
             let Some(held) = self.take(bucket, kind).await else { continue };
             if let Err(error) = self.bucket(bucket, aim).await {
-                tracing::error!(bucket, error = %Chain(&error), "cannot compact");
+                tracing::error!(bucket, error = %model::Chain(&error), "cannot compact");
                 outcome = outcome.and(Err(error));
             }
             drop(held);
@@ -235,7 +235,7 @@ impl Shared {
                     self.wake_calm.notified().await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "compaction is put off");
+                    tracing::warn!(error = %model::Chain(&error), "compaction is put off");
                     self.settled.send_replace(committed);
                     self.rest(&self.wake_calm).await;
                 }
@@ -261,7 +261,7 @@ impl Shared {
                 },
                 Ok(()) => self.wake_keeper.notified().await,
                 Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "the views database cannot be kept in order");
+                    tracing::warn!(error = %model::Chain(&error), "the views database cannot be kept in order");
                     self.rest(&self.wake_keeper).await;
                 }
             }
@@ -405,21 +405,6 @@ fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         tracing::debug!(%error, "compaction runs at the usual priority");
-    }
-}
-
-/// An error with its sources, on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }
 

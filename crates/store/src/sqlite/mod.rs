@@ -96,11 +96,11 @@ impl Db {
             options = options.pragma("max_page_count", (bytes / page.max(1) as u64).max(1).to_string());
         }
         first.close().await.map_err(failed)?;
-        let pool = |count: u32| SqlitePoolOptions::new().max_connections(count).idle_timeout(None).max_lifetime(None);
-        let writer = pool(1).connect_with(options.clone().pragma("cache_size", WRITER_CACHE)).await.map_err(failed)?;
-        let keeper = pool(1).connect_lazy_with(options.clone());
+        let writer =
+            pool_of(1).connect_with(options.clone().pragma("cache_size", WRITER_CACHE)).await.map_err(failed)?;
+        let keeper = pool_of(1).connect_lazy_with(options.clone());
         let read_only = options.read_only(true).create_if_missing(false);
-        let readers = pool(kind.readers.max(1)).connect_with(read_only).await.map_err(failed)?;
+        let readers = pool_of(kind.readers.max(1)).connect_with(read_only).await.map_err(failed)?;
         Ok(Self { path, writer, readers, keeper })
     }
 
@@ -121,6 +121,15 @@ impl Db {
         self.keeper.close().await;
         self.writer.close().await;
     }
+}
+
+/// A pool that gives no connection away which still counts itself inside a transaction.
+///
+/// On a full or failing disk SQLite ends a transaction by itself, and the library does not notice: such a connection
+/// would refuse to begin a transaction ever after, or keep one open, and with it what its readers see and the log.
+fn pool_of(count: u32) -> SqlitePoolOptions {
+    let options = SqlitePoolOptions::new().max_connections(count).idle_timeout(None).max_lifetime(None);
+    options.before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
 }
 
 /// How long a connection waits for others from now on.
@@ -148,5 +157,24 @@ fn fail(path: &Path, doing: &'static str, error: sqlx::Error) -> StoreError {
         }
         Some(CANTOPEN | IOERR) => StoreError::Io { path: path.to_owned(), source: std::io::Error::other(error) },
         _ => StoreError::Engine { doing, source: Box::new(error) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_the_engine_ended_by_itself_breaks_no_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = views::open(folder.path(), &crate::Options { readers: 1, ..crate::Options::default() }).await.unwrap();
+        for pool in [&db.writer, &db.readers] {
+            let mut tx = pool.begin().await.unwrap();
+            // What SQLite does on its own when the disk is full.
+            sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+            drop(tx);
+            let tx = pool.begin_with("BEGIN DEFERRED").await.expect("a connection that works");
+            tx.commit().await.unwrap();
+        }
     }
 }
