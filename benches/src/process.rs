@@ -1,9 +1,18 @@
-//! What the system knows of a process: memory, and processor time by thread. Reads /proc.
+//! What the system knows of a process: memory, and processor time by thread. Reads /proc, and a clock.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::Failure;
+
+/// Time that all threads of this process have been on a processor so far, those that have ended included.
+pub(crate) fn own_cpu() -> Duration {
+    let at = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or(0))
+}
 
 /// Resident memory of a process, bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64, Failure> {

@@ -13,8 +13,10 @@ use crate::error::Failure;
 pub(super) trait Keep {
     /// Stores what arrived, durably.
     fn store(&mut self, arrived: Vec<(VehicleId, Fix)>) -> Result<(), Failure>;
-    /// Finishes what it would do in the background.
+    /// Does at once all that can be done for what is stored.
     fn settle(&mut self) -> Result<(), Failure>;
+    /// Waits for what it does of itself in the background.
+    fn rest(&mut self);
     /// Fixes of a truck from an instant (inclusive) to another (exclusive).
     fn read(&mut self, vehicle: VehicleId, from: Timestamp, to: Timestamp) -> Result<usize, Failure>;
     /// Forgets what it has read.
@@ -61,6 +63,10 @@ impl Keep for Ours {
 
     fn settle(&mut self) -> Result<(), Failure> {
         self.runtime.block_on(self.store.compact()).map_err(Failure::other("compact"))
+    }
+
+    fn rest(&mut self) {
+        self.runtime.block_on(self.store.settled());
     }
 
     fn read(&mut self, vehicle: VehicleId, from: Timestamp, to: Timestamp) -> Result<usize, Failure> {
@@ -143,6 +149,9 @@ impl Keep for Rows {
         let checkpoint = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
         checkpoint.map_err(sqlite)
     }
+
+    /// Its log is copied back by its commits.
+    fn rest(&mut self) {}
 
     fn read(&mut self, vehicle: VehicleId, from: Timestamp, to: Timestamp) -> Result<usize, Failure> {
         let text = "SELECT time, received, seq, record, body FROM fixes \

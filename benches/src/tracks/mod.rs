@@ -3,6 +3,7 @@
 
 mod cold;
 mod fixes;
+mod growth;
 mod keep;
 
 use std::time::Instant;
@@ -15,6 +16,7 @@ use crate::servers::Ground;
 use crate::table::{Bar, Row, Table};
 use cold::drop_cache;
 use fixes::{Fixes, Traffic, day, mix};
+pub(crate) use growth::growth;
 use keep::{Keep, Key, Ours, Rows, body, packed_bytes};
 
 const OURS: &str = "hazwatch store";
@@ -183,75 +185,6 @@ pub(crate) fn read(cli: &Cli) -> Result<Table, Failure> {
     Ok(table)
 }
 
-/// What storing a fix costs when there is much already.
-pub(crate) fn growth(cli: &Cli) -> Result<Table, Failure> {
-    const US: &str = "us/fix";
-    const TIMES: u64 = 100;
-    let ground = Ground::of(cli, &[])?;
-    let vehicles = cli.scaled(100, 500, 1_000);
-    // A history of this many intervals, and of a hundred times as many.
-    let little = cli.scaled(12_u64, 48, 60);
-    let measured = cli.scaled(48_u64, 240, 480);
-    let days = ((little * TIMES + measured) * 30).div_ceil(fixes::DAY_S as u64) as u32;
-    let fixes = Fixes::drive(Traffic { vehicles, driven: 16, days, interval_s: 30 })?;
-    let mut table = Table::new(format!(
-        "growth: {vehicles} trucks; {} fixes stored after {} and after {} that are there, compaction included",
-        measured * u64::from(vehicles),
-        little * u64::from(vehicles),
-        TIMES * little * u64::from(vehicles)
-    ));
-    let mut ratios = Vec::new();
-    for (name, make) in [(OURS, ours as Make), (INDEX, rows as Make)] {
-        let mut us = [0.0; 2];
-        for (at, history) in [little, little * TIMES].into_iter().enumerate() {
-            let folder = ground.folder()?;
-            let mut keep = make(folder.path())?;
-            for from in (0..history).step_by(INTERVALS as usize) {
-                keep.store(fixes.arrivals(from..(from + INTERVALS).min(history)).collect())?;
-            }
-            keep.settle()?;
-            us[at] = cost_us(keep.as_mut(), &fixes, history..history + measured)?;
-            let label = if at == 0 { format!("{name}, little history") } else { format!("{name}, 100 x the history") };
-            table.rows.push(Row::new(label, US, vec![us[at]]));
-        }
-        ratios.push((name, us[1] / us[0].max(1e-9)));
-    }
-    for (name, ratio) in ratios {
-        if name == OURS {
-            table.bars.push(Bar::at_most("hazwatch store, 100 x the history / little", ratio, 1.1));
-        } else {
-            table.notes.push(format!("{name}, 100 x the history / little: {ratio:.2}"));
-        }
-    }
-    Ok(table)
-}
-
-type Make = fn(&std::path::Path) -> Result<Box<dyn Keep>, Failure>;
-
-fn ours(folder: &std::path::Path) -> Result<Box<dyn Keep>, Failure> {
-    Ok(Box::new(Ours::open(folder)?))
-}
-
-fn rows(folder: &std::path::Path) -> Result<Box<dyn Keep>, Failure> {
-    Ok(Box::new(Rows::open(folder, Key::Index)?))
-}
-
-/// Microseconds that a fix takes until it is durable and at its place.
-fn cost_us(keep: &mut dyn Keep, fixes: &Fixes, numbers: std::ops::Range<u64>) -> Result<f64, Failure> {
-    let mut took = 0.0;
-    for from in numbers.clone().step_by(INTERVALS as usize) {
-        let arrived: Vec<_> = fixes.arrivals(from..(from + INTERVALS).min(numbers.end)).collect();
-        let at = Instant::now();
-        keep.store(arrived)?;
-        took += at.elapsed().as_secs_f64();
-    }
-    let at = Instant::now();
-    keep.settle()?;
-    took += at.elapsed().as_secs_f64();
-    let count = (numbers.end - numbers.start) * u64::from(fixes.traffic.vehicles);
-    Ok(took * 1e6 / count as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,8 +195,8 @@ mod tests {
         let fixes = Fixes::drive(traffic).expect("driven");
         let folders = [0; 3].map(|_| tempfile::tempdir().expect("a folder"));
         let keepers: [Box<dyn Keep>; 3] = [
-            ours(folders[0].path()).expect("opens"),
-            rows(folders[1].path()).expect("opens"),
+            Box::new(Ours::open(folders[0].path()).expect("opens")),
+            Box::new(Rows::open(folders[1].path(), Key::Index).expect("opens")),
             Box::new(Rows::open(folders[2].path(), Key::Clustered).expect("opens")),
         ];
         for (mut keep, folder) in keepers.into_iter().zip(&folders) {
