@@ -24,6 +24,8 @@
 mod circle;
 mod corridor;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod index;
 mod interval;
 mod piece;
@@ -32,6 +34,7 @@ mod point;
 mod polygon;
 mod shape;
 mod simple;
+mod strips;
 
 pub use corridor::{Along, Direction};
 pub use error::{At, Extent, IndexError, ShapeError};

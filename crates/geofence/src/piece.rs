@@ -88,6 +88,21 @@ impl Piece<'_> {
         Interval::clipped(window.lo, window.hi)
     }
 
+    /// The box around the piece; of a join, around its whole circle.
+    pub(crate) fn bounds(&self, half_width_m: f64) -> (Xy, Xy) {
+        match self {
+            Self::Band(leg) => {
+                let end = leg.start.plus(leg.heading.times(leg.length_m));
+                let out = Xy::new(leg.heading.y.abs(), leg.heading.x.abs()).times(half_width_m);
+                (leg.start.min(end).minus(out), leg.start.max(end).plus(out))
+            }
+            Self::Join { after, .. } => {
+                let out = Xy::new(half_width_m, half_width_m);
+                (after.start.minus(out), after.start.plus(out))
+            }
+        }
+    }
+
     /// Metres from a point outside to the piece; a join is nearest on its arc, or its neighbours are nearer.
     pub(crate) fn distance_m(&self, half_width_m: f64, p: Xy) -> f64 {
         match self {

@@ -148,6 +148,12 @@ impl Path {
         self.step.cross(p.minus(self.start))
     }
 
+    /// The box around the path, widened by so many metres.
+    pub(crate) fn reach(&self, metres: f64) -> (Xy, Xy) {
+        let wider = Xy::new(metres, metres);
+        (self.start.min(self.end).minus(wider), self.start.max(self.end).plus(wider))
+    }
+
     /// Whether the box around the path meets the box `lo..hi`.
     pub(crate) fn meets(&self, lo: Xy, hi: Xy) -> bool {
         let (min, max) = (self.start.min(self.end), self.start.max(self.end));

@@ -9,8 +9,8 @@ use crate::error::{At, Extent, ShapeError};
 use crate::interval::{Interval, Intervals, agree_with_ends, of_point, union};
 use crate::plane::{Path, Plane, Xy, bounds};
 use crate::point::{Bbox, Point};
-use crate::polygon::{Edge, Part};
-use crate::simple::{self, Ring};
+use crate::polygon::Part;
+use crate::simple::Rings;
 use crate::{BOUNDARY_M, MAX_LAT_DEG, MAX_VERTICES, circle, polygon};
 
 /// Pieces of a path this near are one, and one this short is a touch, in metres: pieces of a shape overlap by the
@@ -61,10 +61,11 @@ impl Shape {
         let mut parts = Vec::with_capacity(area.0.len());
         for (part, p) in area.iter().enumerate() {
             let lines = std::iter::once(p.exterior()).chain(p.interiors());
-            let rings: Vec<Ring> = lines.map(|line| Ring::new(projected(plane, line))).collect();
-            simple::check(part, &rings)?;
-            let edges: Vec<Edge> = rings.iter().flat_map(Ring::edges).map(|(_, edge)| edge).collect();
-            parts.push(Part::new(edges));
+            let mut rings = Rings::default();
+            for line in lines {
+                rings.push(projected(plane, line));
+            }
+            parts.push(rings.check(part)?);
         }
         let (lo, hi) = bounds(parts.iter().map(Part::bounds));
         Ok(Self { plane, bbox: plane.bbox(lo, hi, 2.0 * BOUNDARY_M), kind: Kind::Polygon(parts.into()) })
@@ -199,8 +200,8 @@ impl Shape {
     }
 }
 
-fn projected(plane: Plane, line: &LineString<f64>) -> impl Iterator<Item = Xy> + '_ {
-    line.coords().map(move |&c| plane.project(c.into()))
+fn projected(plane: Plane, line: &LineString<f64>) -> impl ExactSizeIterator<Item = Xy> + '_ {
+    line.0.iter().map(move |&c| plane.project(c.into()))
 }
 
 fn check_count(count: usize) -> Result<(), ShapeError> {
