@@ -23,10 +23,13 @@
 
 mod circle;
 mod corridor;
+mod cover;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod grid;
 mod index;
+mod nest;
 mod interval;
 mod piece;
 mod plane;

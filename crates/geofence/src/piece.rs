@@ -103,6 +103,23 @@ impl Piece<'_> {
         }
     }
 
+    /// Whether the piece may meet the box around `middle` that reaches `half` to each side.
+    pub(crate) fn may_meet(&self, half_width_m: f64, middle: Xy, half: Xy) -> bool {
+        match self {
+            Self::Band(leg) => {
+                let (ahead_m, left_m) = leg.local(middle);
+                let (along, across) = (leg.heading.x.abs(), leg.heading.y.abs());
+                let (reach_ahead_m, reach_left_m) = (half.x * along + half.y * across, half.x * across + half.y * along);
+                ahead_m >= -reach_ahead_m && ahead_m <= leg.length_m + reach_ahead_m && left_m.abs() <= half_width_m + reach_left_m
+            }
+            Self::Join { after, .. } => {
+                let off = middle.minus(after.start);
+                let gap = Xy::new((off.x.abs() - half.x).max(0.0), (off.y.abs() - half.y).max(0.0));
+                gap.norm() <= half_width_m
+            }
+        }
+    }
+
     /// Metres from a point outside to the piece; a join is nearest on its arc, or its neighbours are nearer.
     pub(crate) fn distance_m(&self, half_width_m: f64, p: Xy) -> f64 {
         match self {

@@ -98,6 +98,11 @@ impl Plane {
         )
     }
 
+    /// Where the plane touches, and a place one degree east and north of it.
+    pub(crate) fn origin_and_degree(&self) -> (Point, Point) {
+        (self.origin, Point::new(self.origin.lon + 1.0, self.origin.lat + 1.0))
+    }
+
     /// The box in degrees around `lo..hi`, widened by `margin_m` on all sides.
     pub(crate) fn bbox(&self, lo: Xy, hi: Xy, margin_m: f64) -> Bbox {
         let unproject = |p: Xy| {

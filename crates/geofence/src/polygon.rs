@@ -106,7 +106,7 @@ impl Part {
     }
 
     /// Edges that may meet the band `low..=high` of northings, each once.
-    fn edges_between(&self, low_m: f64, high_m: f64) -> impl Iterator<Item = Edge> {
+    pub(crate) fn edges_between(&self, low_m: f64, high_m: f64) -> impl Iterator<Item = Edge> {
         self.strips.between(low_m, high_m, |number| self.edge(number).low_m()).map(|number| self.edge(number))
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use geo_types::{Coord, LineString, MultiPolygon};
 
 use crate::corridor::{Along, Corridor, Direction};
+use crate::cover::{Canvas, Drawing};
 use crate::error::{At, Extent, ShapeError};
+use crate::grid::Grid;
 use crate::interval::{Interval, Intervals, agree_with_ends, of_point, union};
 use crate::plane::{Path, Plane, Xy, bounds};
 use crate::point::{Bbox, Point};
@@ -16,6 +18,8 @@ use crate::{BOUNDARY_M, MAX_LAT_DEG, MAX_VERTICES, circle, polygon};
 /// Pieces of a path this near are one, and one this short is a touch, in metres: pieces of a shape overlap by the
 /// boundary's width on either side, so a touch has a length too.
 const UNION_SLACK_M: f64 = 4.0 * BOUNDARY_M;
+/// On so few cells a shape is taken to be everywhere.
+const CELLS_DRAWN_MIN: usize = 2;
 
 /// The geometry of a zone. Cloning shares the prepared vertices.
 ///
@@ -191,6 +195,36 @@ impl Shape {
         }
     }
 
+    /// Bytes that the shape holds beyond its own size. Clones share them.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Polygon(parts) => size_of_val(&**parts) + parts.iter().map(Part::heap_bytes).sum::<usize>(),
+            Kind::Circle { .. } => 0,
+            Kind::Corridor(corridor) => size_of::<Corridor>() + corridor.heap_bytes(),
+        }
+    }
+
+    /// Draws which cells the shape fills and which its edge may pass. A canvas of very few cells is not worth it.
+    pub(crate) fn draw(&self, grid: &Grid, canvas: &mut Canvas) {
+        canvas.clear(grid.window(self.bbox));
+        if canvas.cells() <= CELLS_DRAWN_MIN {
+            return canvas.mark_all();
+        }
+        let drawing = Drawing::new(grid, &self.plane);
+        match &self.kind {
+            Kind::Polygon(parts) => drawing.area(parts, canvas),
+            Kind::Circle { radius_m } => drawing.circle(*radius_m, canvas),
+            Kind::Corridor(corridor) => {
+                let half_width_m = corridor.half_width_m();
+                for piece in corridor.pieces() {
+                    drawing.piece(piece.bounds(half_width_m), canvas, |middle, half| {
+                        piece.may_meet(half_width_m, middle, half)
+                    });
+                }
+            }
+        }
+    }
+
     fn contains_xy(&self, p: Xy) -> bool {
         match &self.kind {
             Kind::Polygon(parts) => polygon::contains(parts, p),
@@ -231,9 +265,6 @@ fn check_extent(extent: Extent, metres: f64) -> Result<(), ShapeError> {
 /// The centre of the box of all coordinates; anywhere if there are none, which is refused later.
 fn centre_of<'a>(coords: impl Iterator<Item = &'a Coord<f64>>) -> Point {
     let points = coords.map(|&c| Bbox::of_segment(c.into(), c.into()));
-    let around = points.reduce(|all, one| Bbox {
-        min: Bbox::of_segment(all.min, one.min).min,
-        max: Bbox::of_segment(all.max, one.max).max,
-    });
+    let around = points.reduce(Bbox::union);
     around.map_or(Point::new(0.0, 0.0), |bbox| bbox.centre())
 }
