@@ -7,7 +7,7 @@ use crate::MAX_SHAPES;
 use crate::error::IndexError;
 use crate::interval::{Interval, Intervals};
 use crate::nest::{Found, Nest};
-use crate::point::Point;
+use crate::point::{Bbox, Point};
 use crate::shape::Shape;
 
 /// Beyond these degrees there is no map; a path that leaves it is held against every shape.
@@ -24,8 +24,32 @@ pub struct ZoneIndex<K> {
 struct Inner<K> {
     /// Sorted by key.
     entries: Vec<(K, Shape)>,
+    /// A box around each shape: most of what shares a cell with a path is told apart here, without touching the shape.
+    boxes: Vec<Around>,
     /// Names the shapes by their place in `entries`.
     nest: Nest,
+}
+
+/// A box in degrees, rounded outwards to 16 bytes.
+struct Around {
+    min: [f32; 2],
+    max: [f32; 2],
+}
+
+impl Around {
+    fn new(Bbox { min, max }: Bbox) -> Self {
+        Self {
+            min: [min.lon, min.lat].map(|deg| (deg as f32).next_down()),
+            max: [max.lon, max.lat].map(|deg| (deg as f32).next_up()),
+        }
+    }
+
+    fn meets(&self, Bbox { min, max }: &Bbox) -> bool {
+        f64::from(self.min[0]) <= max.lon
+            && min.lon <= f64::from(self.max[0])
+            && f64::from(self.min[1]) <= max.lat
+            && min.lat <= f64::from(self.max[1])
+    }
 }
 
 impl<K> Clone for ZoneIndex<K> {
@@ -53,7 +77,8 @@ impl<K: Copy + Ord> ZoneIndex<K> {
         entries.shrink_to_fit();
         entries.sort_by_key(|(key, _)| *key);
         let nest = Nest::over(entries.iter().map(|(_, shape)| shape));
-        Ok(Self { inner: Arc::new(Inner { entries, nest }) })
+        let boxes = entries.iter().map(|(_, shape)| Around::new(shape.bbox())).collect();
+        Ok(Self { inner: Arc::new(Inner { entries, boxes, nest }) })
     }
 
     /// Visits every shape that contains the point.
@@ -63,8 +88,12 @@ impl<K: Copy + Ord> ZoneIndex<K> {
         }
         let mut found = Found::new();
         self.inner.nest.at(p, &mut found);
+        let here = Bbox::of_segment(p, p);
         found.sort_unstable();
         for entry in found {
+            if !entry.full() && !self.near(entry.slot(), &here) {
+                continue;
+            }
             if let Some((key, shape)) = self.inner.entries.get(entry.slot())
                 && (entry.full() || shape.contains(p))
             {
@@ -80,6 +109,11 @@ impl<K: Copy + Ord> ZoneIndex<K> {
         }
         let mut found = Found::new();
         self.inner.nest.along(a, b, &mut found);
+        if found.is_empty() {
+            return;
+        }
+        let around = Bbox::of_segment(a, b);
+        found.retain(|entry| entry.full() || self.near(entry.slot(), &around));
         found.sort_unstable();
         let mut before = None;
         for entry in found {
@@ -94,6 +128,10 @@ impl<K: Copy + Ord> ZoneIndex<K> {
                 visit(key, shape, inside);
             }
         }
+    }
+
+    fn near(&self, slot: usize, around: &Bbox) -> bool {
+        self.inner.boxes.get(slot).is_some_and(|shape| shape.meets(around))
     }
 
     fn touching_any<'a>(&'a self, a: Point, b: Point, mut visit: impl FnMut(&'a K, &'a Shape, Intervals)) {
@@ -130,7 +168,7 @@ impl<K: Copy + Ord> ZoneIndex<K> {
     /// Bytes on the heap of the index alone; what the shapes share with their clones is told by
     /// [`Shape::heap_bytes`].
     pub fn heap_bytes(&self) -> usize {
-        size_of::<Inner<K>>() + size_of_val(&*self.inner.entries) + self.inner.nest.heap_bytes()
+        size_of::<Inner<K>>() + size_of_val(&*self.inner.entries) + size_of_val(&*self.inner.boxes) + self.inner.nest.heap_bytes()
     }
 }
 
