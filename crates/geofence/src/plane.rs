@@ -153,10 +153,22 @@ impl Path {
         self.step.cross(p.minus(self.start))
     }
 
-    /// The box around the path, widened by so many metres.
-    pub(crate) fn reach(&self, metres: f64) -> (Xy, Xy) {
+    /// The box around the part of the path in the box `lo..hi`, both widened by so many metres; `None` if the path
+    /// passes the box by.
+    pub(crate) fn reach_within(&self, lo: Xy, hi: Xy, metres: f64) -> Option<(Xy, Xy)> {
+        let (mut from, mut to) = (0.0_f64, 1.0_f64);
+        let sides = [(self.start.x, self.step.x, lo.x, hi.x), (self.start.y, self.step.y, lo.y, hi.y)];
+        for (start, step, lo, hi) in sides {
+            // A side along which the path hardly moves cuts nothing off: there the rounding would be large.
+            if step.abs() > metres {
+                let (near, far) = ((lo - 2.0 * metres - start) / step, (hi + 2.0 * metres - start) / step);
+                from = from.max(near.min(far));
+                to = to.min(near.max(far));
+            }
+        }
+        let (enters, leaves) = (self.at(from), self.at(to));
         let wider = Xy::new(metres, metres);
-        (self.start.min(self.end).minus(wider), self.start.max(self.end).plus(wider))
+        (from <= to).then(|| (enters.min(leaves).minus(wider), enters.max(leaves).plus(wider)))
     }
 
     /// Whether the box around the path meets the box `lo..hi`.

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::BOUNDARY_M;
-use crate::interval::{Interval, Intervals};
+use crate::interval::{Clip, Interval, Intervals};
 use crate::plane::{Path, Xy, bounds};
 use crate::strips::{Span, Strips};
 
@@ -18,6 +18,11 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
+    /// Positive when `p` lies to the left of the edge; zero on its line.
+    pub(crate) fn left(self, p: Xy) -> f64 {
+        self.b.minus(self.a).cross(p.minus(self.a))
+    }
+
     fn low_m(self) -> f64 {
         self.a.y.min(self.b.y) - REACH_M
     }
@@ -137,18 +142,20 @@ impl Part {
     /// An edge beyond the box around the path can only be crossed before the path's start or after its end. Before
     /// the start, all that matters is how often: an odd number of times if the start is inside. That holds whatever
     /// the rounding, as long as the start is clearly off the edges; on the boundary all edges are asked.
-    fn clip(&self, path: &Path, pieces: &mut Intervals) {
+    fn clip(&self, path: &Path, start: Side, pieces: &mut Intervals) {
         if !path.meets(self.lo, self.hi) {
             return;
         }
-        match self.side(path.start) {
+        match start {
             Side::Boundary => self.clip_line(path, pieces),
             side => self.clip_path(path, side == Side::Inside, pieces),
         }
     }
 
     fn clip_path(&self, path: &Path, starts_inside: bool, pieces: &mut Intervals) {
-        let (lo, hi) = path.reach(REACH_M);
+        let Some((lo, hi)) = path.reach_within(self.lo, self.hi, REACH_M) else {
+            return;
+        };
         let near = |e: &Edge| {
             let (low_x, high_x) = if e.a.x < e.b.x { (e.a.x, e.b.x) } else { (e.b.x, e.a.x) };
             low_x <= hi.x && lo.x <= high_x
@@ -211,10 +218,13 @@ pub(crate) fn depth_m(parts: &[Part], p: Xy) -> f64 {
     depths.fold(f64::NEG_INFINITY, f64::max)
 }
 
-pub(crate) fn clip(parts: &[Part], path: &Path) -> Intervals {
-    let mut pieces = Intervals::new();
+pub(crate) fn clip(parts: &[Part], path: &Path) -> Clip {
+    let mut clip = Clip { starts_inside: false, ends_inside: false, pieces: Intervals::new() };
     for part in parts {
-        part.clip(path, &mut pieces);
+        let (start, end) = (part.side(path.start), part.side(path.end));
+        clip.starts_inside |= start != Side::Outside;
+        clip.ends_inside |= end != Side::Outside;
+        part.clip(path, start, &mut clip.pieces);
     }
-    pieces
+    clip
 }

@@ -8,7 +8,7 @@ use crate::corridor::{Along, Corridor, Direction};
 use crate::cover::{Canvas, Drawing};
 use crate::error::{At, Extent, ShapeError};
 use crate::grid::Grid;
-use crate::interval::{Interval, Intervals, agree_with_ends, of_point, union};
+use crate::interval::{Clip, Interval, Intervals, agree_with_ends, of_point, union};
 use crate::plane::{Path, Plane, Xy, bounds};
 use crate::point::{Bbox, Point};
 use crate::polygon::Part;
@@ -152,17 +152,14 @@ impl Shape {
         if !finite || !self.bbox.intersects(&Bbox::of_segment(a, b)) {
             return Intervals::new();
         }
-        let (starts_inside, ends_inside) = (self.contains(a), self.contains(b));
         let path = Path::new(self.plane.project(a), self.plane.project(b));
+        let Clip { starts_inside, ends_inside, pieces } = self.clip(&path);
+        let (starts_inside, ends_inside) =
+            (starts_inside && self.bbox.contains(a), ends_inside && self.bbox.contains(b));
         let slack = UNION_SLACK_M / path.length_m();
         if slack >= 0.5 || slack.is_nan() {
             return of_point(starts_inside, ends_inside);
         }
-        let pieces = match &self.kind {
-            Kind::Polygon(parts) => polygon::clip(parts, &path),
-            Kind::Circle { radius_m } => circle::clip(*radius_m, &path),
-            Kind::Corridor(corridor) => corridor.clip(&path),
-        };
         let mut intervals = union(pieces, slack);
         agree_with_ends(&mut intervals, starts_inside, ends_inside, slack);
         intervals
@@ -223,6 +220,15 @@ impl Shape {
                 }
             }
         }
+    }
+
+    fn clip(&self, path: &Path) -> Clip {
+        let pieces = match &self.kind {
+            Kind::Polygon(parts) => return polygon::clip(parts, path),
+            Kind::Circle { radius_m } => circle::clip(*radius_m, path),
+            Kind::Corridor(corridor) => corridor.clip(path),
+        };
+        Clip { starts_inside: self.contains_xy(path.start), ends_inside: self.contains_xy(path.end), pieces }
     }
 
     fn contains_xy(&self, p: Xy) -> bool {

@@ -72,14 +72,17 @@ impl Rings {
 
     /// Whether two edges, `first` before `other`, meet as they must not.
     fn conflict(&self, part: &Part, first: u16, other: u16) -> bool {
-        let meeting = || meeting(part.edge(first), part.edge(other));
+        let (e, f) = (part.edge(first), part.edge(other));
+        let meeting = || meeting(e, f);
+        let on_line = || f.left(e.a) == 0.0 && f.left(e.b) == 0.0;
         let (first, other) = (usize::from(first), usize::from(other));
         let ring = self.ring_of(first);
         let Some(of) = self.edges.get(ring).filter(|of| of.contains(&other)) else {
             return matches!(meeting(), Meeting::Cross | Meeting::Overlap);
         };
         if other - first == 1 || (first == of.start && other + 1 == of.end) {
-            meeting() == Meeting::Overlap
+            // They share a vertex, and overlap only on one line.
+            on_line() && meeting() == Meeting::Overlap
         } else {
             meeting() != Meeting::Apart
         }
@@ -179,12 +182,11 @@ enum Meeting {
 }
 
 fn meeting(e: Edge, f: Edge) -> Meeting {
-    let left = |edge: Edge, p: Xy| edge.b.minus(edge.a).cross(p.minus(edge.a));
-    let (ea, eb) = (left(f, e.a), left(f, e.b));
+    let (ea, eb) = (f.left(e.a), f.left(e.b));
     if (ea > 0.0 && eb > 0.0) || (ea < 0.0 && eb < 0.0) {
         return Meeting::Apart;
     }
-    let (fa, fb) = (left(e, f.a), left(e, f.b));
+    let (fa, fb) = (e.left(f.a), e.left(f.b));
     if ea == 0.0 && eb == 0.0 && fa == 0.0 && fb == 0.0 {
         return on_one_line(e, f);
     }

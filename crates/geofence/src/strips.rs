@@ -38,9 +38,12 @@ impl Strips {
         let per_unit = if extent > 0.0 { strips.floor() / extent } else { 0.0 };
         let strips = if per_unit > 0.0 { strips as usize } else { 1 };
         let mut made = Self { low, per_unit, starts: vec![0; strips + 1].into(), items: Box::default() };
-        for span in spans {
-            let held = made.strip(span.low)..=made.strip(span.high);
-            made.starts.get_mut(held).into_iter().flatten().for_each(|places| *places += 1);
+        let strips_of: Vec<(u16, u16)> =
+            spans.iter().map(|span| (made.strip(span.low) as u16, made.strip(span.high) as u16)).collect();
+        for &(first, end) in &strips_of {
+            for strip in first..=end {
+                made.starts[usize::from(strip)] += 1;
+            }
         }
         // Counts become ends; filling from the last thing to the first turns ends into beginnings.
         let mut places = 0;
@@ -49,10 +52,11 @@ impl Strips {
             *end = places;
         }
         let mut items = vec![0; places as usize];
-        for span in spans.iter().rev() {
-            for strip in made.strip(span.low)..=made.strip(span.high) {
-                made.starts[strip] -= 1;
-                items[made.starts[strip] as usize] = span.item;
+        for (span, &(first, end)) in spans.iter().zip(&strips_of).rev() {
+            for strip in first..=end {
+                let place = &mut made.starts[usize::from(strip)];
+                *place -= 1;
+                items[*place as usize] = span.item;
             }
         }
         made.items = items.into();
