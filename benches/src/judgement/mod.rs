@@ -54,7 +54,8 @@ fn judged(cli: &Cli, what: &str, world: &World, bar: f64) -> Result<Table, Failu
     let mut ns = [const { Vec::new() }; 4];
     let mut seen = Seen::default();
     for round in 0..=cli.rounds() {
-        let turns = [time(&ours, &world.steps), time(&trees, &world.steps), time(&boxes, &world.steps), time(&scan, few)];
+        let turns =
+            [time(&ours, &world.steps), time(&trees, &world.steps), time(&boxes, &world.steps), time(&scan, few)];
         let [own, rest @ ..] = &turns;
         let own_few = time(&ours, few).1;
         for ((_, other), own) in rest.iter().zip([&own.1, &own.1, &own_few]) {

@@ -81,10 +81,14 @@ pub(super) struct Trees {
 impl Trees {
     pub(super) fn over(zones: &[MultiPolygon<f64>]) -> Self {
         let boxes = zones.iter().enumerate().filter_map(|(zone, area)| Some(boxed(area.bounding_rect()?, zone)));
-        let edges = |area: &MultiPolygon<f64>| area.lines_iter().map(|line| boxed(line.bounding_rect(), line)).collect();
+        let edges =
+            |area: &MultiPolygon<f64>| area.lines_iter().map(|line| boxed(line.bounding_rect(), line)).collect();
         Self {
             boxes: RTree::bulk_load(boxes.collect()),
-            zones: zones.iter().map(|area| (IntervalTreeMultiPolygon::new(area), RTree::bulk_load(edges(area)))).collect(),
+            zones: zones
+                .iter()
+                .map(|area| (IntervalTreeMultiPolygon::new(area), RTree::bulk_load(edges(area))))
+                .collect(),
         }
     }
 }
@@ -175,9 +179,7 @@ fn stretches(
 ) {
     let step = path.delta();
     let length2 = step.x * step.x + step.y * step.y;
-    let share = |at: geo_types::Coord<f64>| {
-        ((at.x - path.start.x) * step.x + (at.y - path.start.y) * step.y) / length2
-    };
+    let share = |at: geo_types::Coord<f64>| ((at.x - path.start.x) * step.x + (at.y - path.start.y) * step.y) / length2;
     let mut cuts: smallvec::SmallVec<[f64; 8]> = edges
         .filter_map(|edge| match line_intersection(path, edge)? {
             LineIntersection::SinglePoint { intersection, .. } => Some(share(intersection)),

@@ -94,7 +94,8 @@ impl Corridor {
         let (lo, hi) = bounds(axis.iter().map(|&v| (v, v)));
         let tall = hi.y - lo.y > hi.x - lo.x;
         let mut made = Self { legs, half_width_m, closed, strips: Strips::new(&[]), tall, direction };
-        made.strips = Strips::new(&(0..).zip(made.pieces()).map(|(item, piece)| made.span(item, &piece)).collect::<Vec<_>>());
+        made.strips =
+            Strips::new(&(0..).zip(made.pieces()).map(|(item, piece)| made.span(item, &piece)).collect::<Vec<_>>());
         made
     }
 
@@ -136,15 +137,18 @@ impl Corridor {
 
     /// The pieces that may hold `p`, in the order of [`pieces`](Self::pieces).
     fn pieces_at(&self, p: Xy) -> impl Iterator<Item = Piece<'_>> {
-        self.strips.at(self.side(p)).iter().filter_map(|&number| self.piece(number.into()))
+        self.sorted(self.strips.at(self.side(p)).iter().copied())
     }
 
     /// The pieces that the path may meet, in the order of [`pieces`](Self::pieces).
     fn pieces_along(&self, path: &Path) -> impl Iterator<Item = Piece<'_>> {
         let (start, end) = (self.side(path.start), self.side(path.end));
-        let mut numbers: SmallVec<[u16; 32]> = self.strips.spanning(start.min(end), start.max(end)).collect();
+        self.sorted(self.strips.between(start.min(end), start.max(end)))
+    }
+
+    fn sorted(&self, numbers: impl Iterator<Item = u16>) -> impl Iterator<Item = Piece<'_>> {
+        let mut numbers: SmallVec<[u16; 32]> = numbers.collect();
         numbers.sort_unstable();
-        numbers.dedup();
         numbers.into_iter().filter_map(|number| self.piece(number.into()))
     }
 

@@ -83,11 +83,9 @@ impl Grid {
     /// The box of a cell, with its slack.
     pub(crate) fn bbox(&self, cell: usize) -> Bbox {
         let (col, row) = ((cell % self.cols as usize) as f64, (cell / self.cols as usize) as f64);
-        let at = |x: f64, y: f64| Point::new(self.origin.lon + x / self.per_lon_deg, self.origin.lat + y / self.per_lat_deg);
-        Bbox {
-            min: at(col - CELL_SLACK, row - CELL_SLACK),
-            max: at(col + 1.0 + CELL_SLACK, row + 1.0 + CELL_SLACK),
-        }
+        let at =
+            |x: f64, y: f64| Point::new(self.origin.lon + x / self.per_lon_deg, self.origin.lat + y / self.per_lat_deg);
+        Bbox { min: at(col - CELL_SLACK, row - CELL_SLACK), max: at(col + 1.0 + CELL_SLACK, row + 1.0 + CELL_SLACK) }
     }
 
     /// The cells that a box meets.

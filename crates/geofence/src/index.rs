@@ -90,7 +90,7 @@ impl<K: Copy + Ord> ZoneIndex<K> {
         self.inner.nest.at(p, &mut found);
         let here = Bbox::of_segment(p, p);
         found.sort_unstable();
-        for entry in found {
+        for entry in &found {
             if !entry.full() && !self.near(entry.slot(), &here) {
                 continue;
             }
@@ -116,7 +116,7 @@ impl<K: Copy + Ord> ZoneIndex<K> {
         found.retain(|entry| entry.full() || self.near(entry.slot(), &around));
         found.sort_unstable();
         let mut before = None;
-        for entry in found {
+        for entry in &found {
             if before.replace(entry.slot()) == Some(entry.slot()) {
                 continue;
             }
@@ -168,7 +168,10 @@ impl<K: Copy + Ord> ZoneIndex<K> {
     /// Bytes on the heap of the index alone; what the shapes share with their clones is told by
     /// [`Shape::heap_bytes`].
     pub fn heap_bytes(&self) -> usize {
-        size_of::<Inner<K>>() + size_of_val(&*self.inner.entries) + size_of_val(&*self.inner.boxes) + self.inner.nest.heap_bytes()
+        size_of::<Inner<K>>()
+            + size_of_val(&*self.inner.entries)
+            + size_of_val(&*self.inner.boxes)
+            + self.inner.nest.heap_bytes()
     }
 }
 

@@ -132,7 +132,9 @@ impl Nest {
     }
 
     fn cell(&self, node: &Node, cell: usize) -> Held {
-        let Some(block) = self.blocks.get(node.first_block as usize + cell / Block::CELLS) else { return Held::List(0) };
+        let Some(block) = self.blocks.get(node.first_block as usize + cell / Block::CELLS) else {
+            return Held::List(0);
+        };
         let bit = 1_u64 << (cell % Block::CELLS);
         if block.held & bit == 0 {
             return Held::List(0);

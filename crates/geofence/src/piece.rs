@@ -109,8 +109,11 @@ impl Piece<'_> {
             Self::Band(leg) => {
                 let (ahead_m, left_m) = leg.local(middle);
                 let (along, across) = (leg.heading.x.abs(), leg.heading.y.abs());
-                let (reach_ahead_m, reach_left_m) = (half.x * along + half.y * across, half.x * across + half.y * along);
-                ahead_m >= -reach_ahead_m && ahead_m <= leg.length_m + reach_ahead_m && left_m.abs() <= half_width_m + reach_left_m
+                let (reach_ahead_m, reach_left_m) =
+                    (half.x * along + half.y * across, half.x * across + half.y * along);
+                ahead_m >= -reach_ahead_m
+                    && ahead_m <= leg.length_m + reach_ahead_m
+                    && left_m.abs() <= half_width_m + reach_left_m
             }
             Self::Join { after, .. } => {
                 let off = middle.minus(after.start);

@@ -65,18 +65,13 @@ impl Bbox {
 
     /// The box around both.
     pub(crate) fn union(self, other: Self) -> Self {
-        Self {
-            min: Self::of_segment(self.min, other.min).min,
-            max: Self::of_segment(self.max, other.max).max,
-        }
+        Self { min: Self::of_segment(self.min, other.min).min, max: Self::of_segment(self.max, other.max).max }
     }
 
     /// What both hold, if anything.
     pub(crate) fn intersection(self, other: Self) -> Option<Self> {
-        let both = Self {
-            min: Self::of_segment(self.min, other.min).max,
-            max: Self::of_segment(self.max, other.max).min,
-        };
+        let both =
+            Self { min: Self::of_segment(self.min, other.min).max, max: Self::of_segment(self.max, other.max).min };
         self.intersects(&other).then_some(both)
     }
 

@@ -112,7 +112,7 @@ impl Part {
 
     /// Edges that may meet the band `low..=high` of northings, each once.
     pub(crate) fn edges_between(&self, low_m: f64, high_m: f64) -> impl Iterator<Item = Edge> {
-        self.strips.between(low_m, high_m, |number| self.edge(number).low_m()).map(|number| self.edge(number))
+        self.strips.between(low_m, high_m).map(|number| self.edge(number))
     }
 
     /// All edges, each once.

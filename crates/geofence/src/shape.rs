@@ -19,7 +19,7 @@ use crate::{BOUNDARY_M, MAX_LAT_DEG, MAX_VERTICES, circle, polygon};
 /// boundary's width on either side, so a touch has a length too.
 const UNION_SLACK_M: f64 = 4.0 * BOUNDARY_M;
 /// On so few cells a shape is taken to be everywhere.
-const CELLS_DRAWN_MIN: usize = 2;
+const CELLS_DRAWN_MIN: usize = 4;
 
 /// The geometry of a zone. Cloning shares the prepared vertices.
 ///

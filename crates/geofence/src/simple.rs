@@ -8,6 +8,8 @@ use crate::polygon::{Edge, Part, Side, side_of};
 
 /// Rings thinner than this enclose nothing, in square metres: above the rounding of three points on a line.
 const MIN_AREA_M2: f64 = 0.01;
+/// So few edges of a strip are held against each other faster than they are sorted.
+const PAIRED_MAX: usize = 8;
 
 /// The rings of one polygon one after another, repeated vertices left out, each closed by its first vertex.
 #[derive(Default)]
@@ -100,9 +102,8 @@ impl Rings {
                 return Err(ShapeError::ZeroArea { part, ring });
             }
         }
-        let prepared = Part::new(&self.vertices, |vertex| {
-            self.edges.binary_search_by_key(&vertex, |of| of.end).is_err()
-        });
+        let prepared =
+            Part::new(&self.vertices, |vertex| self.edges.binary_search_by_key(&vertex, |of| of.end).is_err());
         self.check_edges(part, &prepared)?;
         self.check_holes(part)?;
         Ok(prepared)
@@ -110,17 +111,20 @@ impl Rings {
 
     /// Finds the first edge, in the order given, that meets another one as it must not.
     ///
-    /// A sweep from west to east through each strip: only edges whose boxes overlap are compared.
+    /// A sweep from west to east through each strip that holds many: only edges whose boxes overlap are compared.
     fn check_edges(&self, part: usize, prepared: &Part) -> Result<(), ShapeError> {
         let mut clash: Option<(u16, u16)> = None;
         let mut swept: Vec<Swept> = Vec::new();
         for strip in prepared.strips().iter() {
             swept.clear();
             swept.extend(strip.iter().map(|&edge| Swept::new(edge, prepared.edge(edge))));
-            swept.sort_unstable_by(|a, b| a.lo.x.total_cmp(&b.lo.x));
+            let sorted = swept.len() > PAIRED_MAX;
+            if sorted {
+                swept.sort_unstable_by(|a, b| a.lo.x.total_cmp(&b.lo.x));
+            }
             for (i, e) in swept.iter().enumerate() {
-                let reached = swept.iter().skip(i + 1).take_while(|o| o.lo.x <= e.hi.x);
-                for o in reached.filter(|o| o.lo.y <= e.hi.y && e.lo.y <= o.hi.y) {
+                let others = swept.iter().skip(i + 1).take_while(|o| !sorted || o.lo.x <= e.hi.x);
+                for o in others.filter(|o| e.meets(o)) {
                     let pair = (e.edge.min(o.edge), e.edge.max(o.edge));
                     if clash.is_none_or(|first| pair < first) && self.conflict(prepared, pair.0, pair.1) {
                         clash = Some(pair);
@@ -167,6 +171,10 @@ struct Swept {
 impl Swept {
     fn new(edge: u16, Edge { a, b }: Edge) -> Self {
         Self { edge, lo: a.min(b), hi: a.max(b) }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.lo.x <= other.hi.x && other.lo.x <= self.hi.x && self.lo.y <= other.hi.y && other.lo.y <= self.hi.y
     }
 }
 

@@ -195,12 +195,15 @@ fn check_round(axis: &[Micro], reach_m: f64, a: Micro, b: Micro, inside: &[Inter
     let ends = axis.iter().fold((i128::MAX, i128::MIN), |(lo, hi), p| (lo.min(p.1), hi.max(p.1)));
     let scale = metres((CORNER.1 as f64 + (ends.0 + ends.1) as f64 / 2.0) / 1e6);
     let found = plain(inside);
-    let (least, most) = (round(axis, reach_m, -ROUND_TIE_M, a, b, scale), round(axis, reach_m, ROUND_TIE_M, a, b, scale));
+    let (least, most) =
+        (round(axis, reach_m, -ROUND_TIE_M, a, b, scale), round(axis, reach_m, ROUND_TIE_M, a, b, scale));
     let length_m = length_m(a, b, scale);
     for (what, of, with) in [("missed", &least, &found), ("made up", &found, &most)] {
         // A path of no length, or to a point of the edge, has points for stretches.
         if let Some(t) = beyond(of, with, length_m).first() {
-            return Err(format!("{what} at {t}: {found:?}, {least:?}..{most:?}; {a:?} -> {b:?} in {axis:?}, {reach_m} m"));
+            return Err(format!(
+                "{what} at {t}: {found:?}, {least:?}..{most:?}; {a:?} -> {b:?} in {axis:?}, {reach_m} m"
+            ));
         }
     }
     Ok(())
@@ -228,7 +231,8 @@ fn round(axis: &[Micro], reach_m: f64, more_m: f64, a: Micro, b: Micro, scale: (
         let across = slab(dot(here, left), dot(step, left), -reach_m, reach_m);
         parts.push((along.0.max(across.0), along.1.min(across.1)));
     }
-    let mut parts: Vec<(f64, f64)> = parts.into_iter().map(|(lo, hi)| (lo.max(0.0), hi.min(1.0))).filter(|(lo, hi)| lo <= hi).collect();
+    let mut parts: Vec<(f64, f64)> =
+        parts.into_iter().map(|(lo, hi)| (lo.max(0.0), hi.min(1.0))).filter(|(lo, hi)| lo <= hi).collect();
     parts.sort_by(|p, q| p.0.total_cmp(&q.0));
     let mut joined: Vec<(f64, f64)> = Vec::new();
     for part in parts {

@@ -41,7 +41,11 @@ fn by_scan(zones: &[(u8, Shape)], a: Point, b: Point) -> Vec<(u8, Intervals)> {
 }
 
 /// Corners and sides of the boxes of shapes: where cells begin and end.
-fn ends(zones: &[(u8, Shape)], drawn: (Point, Point), pick: (prop::sample::Index, prop::sample::Index)) -> [(Point, Point); 4] {
+fn ends(
+    zones: &[(u8, Shape)],
+    drawn: (Point, Point),
+    pick: (prop::sample::Index, prop::sample::Index),
+) -> [(Point, Point); 4] {
     let corner = |index: prop::sample::Index| {
         let Bbox { min, max } = zones[index.index(zones.len())].1.bbox();
         if index.index(2) == 0 { min } else { max }
@@ -153,14 +157,21 @@ fn an_empty_index_and_bad_points_find_nothing() {
 /// Large shapes must not be listed cell by cell: what the index holds stays in proportion to the shapes.
 #[test]
 fn large_shapes_take_few_cells() {
-    let small = |i: u32| Shape::circle(at(f64::from(i % 100) * 5_000.0, f64::from(i / 100) * 5_000.0), 300.0).expect("good");
+    let small =
+        |i: u32| Shape::circle(at(f64::from(i % 100) * 5_000.0, f64::from(i / 100) * 5_000.0), 300.0).expect("good");
     let large = |i: u32| square((f64::from(i) * 10.0, f64::from(i) * 10.0), 450_000.0, false);
     for (name, zones) in [
         ("small", (0..10_000).map(small).collect::<Vec<_>>()),
         ("small, and some provinces", (0..10_000).map(small).chain((0..100).map(large)).collect()),
         ("provinces upon each other", (0..2_000).map(large).collect()),
         ("one place", (0..2_000).map(|_| small(0)).collect()),
-        ("one city and one far away", (0..2_000).map(|i| small(i % 40)).chain([Shape::circle(Point::new(-60.0, -20.0), 9.0).expect("good")]).collect()),
+        (
+            "one city and one far away",
+            (0..2_000)
+                .map(|i| small(i % 40))
+                .chain([Shape::circle(Point::new(-60.0, -20.0), 9.0).expect("good")])
+                .collect(),
+        ),
     ] {
         let index = ZoneIndex::build((0_u32..).zip(zones)).expect("few");
         let each = index.heap_bytes() / index.len();
