@@ -33,6 +33,7 @@ mod interval;
 mod nest;
 mod piece;
 mod plane;
+mod plant;
 mod point;
 mod polygon;
 mod shape;

@@ -5,30 +5,17 @@
 
 use smallvec::SmallVec;
 
-use crate::cover::Canvas;
 use crate::grid::{Grid, PATH_SLACK};
 use crate::plane::Xy;
-use crate::point::{Bbox, Point};
-use crate::shape::Shape;
-
-/// Cells to a shape, where shapes are small enough not to meet many of them: most of the map is then an empty cell.
-const CELLS_PER_SHAPE: f64 = 32.0;
-/// Most cells that a shape meets on the coarsest grid, on average: large shapes make large cells.
-const MET_MAX: usize = 128;
-/// The same on a grid within a cell.
-const MET_WITHIN_MAX: usize = 4;
-/// So many edges in one cell are better looked at one by one.
-const EDGES_MAX: usize = 4;
-/// How deep grids lie in each other, the coarsest included.
-const DEPTH_MAX: u32 = 3;
+use crate::point::Point;
 
 /// A shape's place in its list, and whether the shape fills the cell: in that order, so that it sorts by shape and
 /// what is not filled comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry(u32);
+pub(crate) struct Entry(pub(crate) u32);
 
 impl Entry {
-    fn new(slot: u32, full: bool) -> Self {
+    pub(crate) fn new(slot: u32, full: bool) -> Self {
         Self(slot << 1 | u32::from(full))
     }
 
@@ -46,7 +33,7 @@ pub(crate) type Found = SmallVec<[Entry; 16]>;
 
 /// What a cell holds, in 32 bits: two for the kind, the rest a number.
 #[derive(Clone, Copy)]
-struct Cell(u32);
+pub(crate) struct Cell(u32);
 
 enum Held {
     /// Several entries, or none.
@@ -58,8 +45,16 @@ enum Held {
 impl Cell {
     const NUMBER: u32 = (1 << 30) - 1;
 
-    fn new(kind: u32, number: u32) -> Self {
-        Self(kind << 30 | number & Self::NUMBER)
+    pub(crate) fn list(at: u32) -> Self {
+        Self(at & Self::NUMBER)
+    }
+
+    pub(crate) fn one(entry: Entry) -> Self {
+        Self(1 << 30 | entry.0 & Self::NUMBER)
+    }
+
+    pub(crate) fn grid(node: u32) -> Self {
+        Self(2 << 30 | node & Self::NUMBER)
     }
 
     fn held(self) -> Held {
@@ -74,52 +69,37 @@ impl Cell {
 
 /// A grid, where its blocks of cells begin, and the list of what fills all of it.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    grid: Grid,
-    first_block: u32,
-    full: u32,
+pub(crate) struct Node {
+    pub(crate) grid: Grid,
+    pub(crate) first_block: u32,
+    pub(crate) full: u32,
 }
 
 /// 64 cells that follow each other. Only those that hold something are kept: an empty one, as most are, is told by its
 /// bit, and the bits of a province fit into a processor's cache.
 #[derive(Clone, Copy, Debug, Default)]
-struct Block {
-    held: u64,
+pub(crate) struct Block {
+    pub(crate) held: u64,
     /// Where its cells begin.
-    first_cell: u32,
+    pub(crate) first_cell: u32,
 }
 
 impl Block {
-    const CELLS: usize = 64;
+    pub(crate) const CELLS: usize = 64;
 }
 
 /// The whole nest; the coarsest grid is node 0.
 #[derive(Default)]
 pub(crate) struct Nest {
-    nodes: Vec<Node>,
-    blocks: Vec<Block>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) blocks: Vec<Block>,
     /// Those that are not empty.
-    cells: Vec<Cell>,
+    pub(crate) cells: Vec<Cell>,
     /// Lists, each after its length. The first is empty.
-    lists: Vec<Entry>,
+    pub(crate) lists: Vec<Entry>,
 }
 
 impl Nest {
-    /// Over the shapes, by their place; at most [`MAX_SHAPES`](crate::MAX_SHAPES).
-    pub(crate) fn over<'a>(shapes: impl Iterator<Item = &'a Shape>) -> Self {
-        let shapes: Vec<&Shape> = shapes.collect();
-        let mut planting = Planting { shapes: &shapes, nest: Self::default(), canvas: Canvas::default() };
-        planting.nest.lists.push(Entry(0));
-        let all: Vec<u32> = (0_u32..).zip(&shapes).map(|(slot, _)| slot).collect();
-        planting.plant(None, &all, 1);
-        let mut nest = planting.nest;
-        nest.nodes.shrink_to_fit();
-        nest.blocks.shrink_to_fit();
-        nest.cells.shrink_to_fit();
-        nest.lists.shrink_to_fit();
-        nest
-    }
-
     pub(crate) fn heap_bytes(&self) -> usize {
         let grids = size_of_val(&*self.nodes) + size_of_val(&*self.blocks);
         grids + size_of_val(&*self.cells) + size_of_val(&*self.lists)
@@ -181,117 +161,5 @@ impl Nest {
                 }
             }
         });
-    }
-}
-
-/// A nest that is being built.
-struct Planting<'a> {
-    shapes: &'a [&'a Shape],
-    nest: Nest,
-    canvas: Canvas,
-}
-
-impl Planting<'_> {
-    /// A grid over the shapes, as far as they lie in the cell given; its number, or `None` if it would not help.
-    fn plant(&mut self, within: Option<Bbox>, slots: &[u32], depth: u32) -> Option<u32> {
-        let grid = self.grid(within, slots)?;
-        let number = self.nest.nodes.len() as u32;
-        self.nest.nodes.push(Node { grid, first_block: 0, full: 0 });
-        let (starts, entries) = self.drawn(&grid, slots);
-        let mut cells = Vec::new();
-        let mut blocks = vec![Block::default(); grid.cells().div_ceil(Block::CELLS)];
-        for (cell, bounds) in starts.windows(2).enumerate() {
-            let [from, to] = [bounds[0], bounds[1]].map(|bound| bound as usize);
-            if from < to {
-                blocks[cell / Block::CELLS].held |= 1 << (cell % Block::CELLS);
-                cells.push(self.cell(&grid, cell, &entries[from..to], depth));
-            }
-        }
-        // Grids within the cells stand before it by now.
-        let mut first_cell = self.nest.cells.len() as u32;
-        for block in &mut blocks {
-            block.first_cell = first_cell;
-            first_cell += block.held.count_ones();
-        }
-        self.nest.nodes[number as usize].first_block = self.nest.blocks.len() as u32;
-        self.nest.cells.append(&mut cells);
-        self.nest.blocks.append(&mut blocks);
-        Some(number)
-    }
-
-    /// As fine as the shapes allow.
-    fn grid(&self, within: Option<Bbox>, slots: &[u32]) -> Option<Grid> {
-        let boxes = slots.iter().filter_map(|slot| Some(self.shapes.get(*slot as usize)?.bbox()));
-        let around = boxes.clone().reduce(Bbox::union)?;
-        let over = within.map_or(Some(around), |cell| cell.intersection(around))?;
-        let mut cells = slots.len() as f64 * CELLS_PER_SHAPE;
-        loop {
-            let grid = Grid::over(over, cells);
-            let met: usize = boxes.clone().map(|bbox| grid.window(bbox).cells()).sum();
-            match within {
-                // The coarsest grid is there, whatever it holds.
-                None if met <= slots.len() * MET_MAX || grid.cells() <= 1 => return Some(grid),
-                Some(_) if grid.cells() < 4 => return None,
-                // It has to leave less than half to look at in each cell.
-                Some(_) if met <= slots.len() * MET_WITHIN_MAX.min(grid.cells() / 2) => return Some(grid),
-                _ => cells = (grid.cells() as f64 / 2.0).min(cells / 2.0),
-            }
-        }
-    }
-
-    /// All entries by cell, and where each cell's begin; one more than there are cells.
-    fn drawn(&mut self, grid: &Grid, slots: &[u32]) -> (Vec<u32>, Vec<Entry>) {
-        let mut met: Vec<(u32, Entry)> = Vec::with_capacity(slots.len() * 2);
-        let mut starts = vec![0_u32; grid.cells() + 1];
-        for &slot in slots {
-            let Some(shape) = self.shapes.get(slot as usize) else { continue };
-            shape.draw(grid, &mut self.canvas);
-            self.canvas.each(grid, |cell, full| {
-                met.push((cell as u32, Entry::new(slot, full)));
-                starts[cell] += 1;
-            });
-        }
-        // Counts become ends; filling from the last to the first turns ends into beginnings.
-        let mut end = 0;
-        for start in &mut starts {
-            end += *start;
-            *start = end;
-        }
-        let mut entries = vec![Entry(0); met.len()];
-        for (cell, entry) in met.into_iter().rev() {
-            let start = &mut starts[cell as usize];
-            *start -= 1;
-            entries[*start as usize] = entry;
-        }
-        (starts, entries)
-    }
-
-    fn cell(&mut self, grid: &Grid, cell: usize, entries: &[Entry], depth: u32) -> Cell {
-        let edges: SmallVec<[u32; 32]> = entries.iter().filter(|e| !e.full()).map(|e| e.slot() as u32).collect();
-        if edges.len() > EDGES_MAX
-            && depth < DEPTH_MAX
-            && let Some(within) = self.plant(Some(grid.bbox(cell)), &edges, depth + 1)
-        {
-            let full: Vec<Entry> = entries.iter().copied().filter(|entry| entry.full()).collect();
-            let full = self.list(&full);
-            if let Some(node) = self.nest.nodes.get_mut(within as usize) {
-                node.full = full;
-            }
-            return Cell::new(2, within);
-        }
-        match *entries {
-            [one] => Cell::new(1, one.0),
-            _ => Cell::new(0, self.list(entries)),
-        }
-    }
-
-    fn list(&mut self, entries: &[Entry]) -> u32 {
-        if entries.is_empty() {
-            return 0;
-        }
-        let at = self.nest.lists.len() as u32;
-        self.nest.lists.push(Entry(entries.len() as u32));
-        self.nest.lists.extend_from_slice(entries);
-        at
     }
 }

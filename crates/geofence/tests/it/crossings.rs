@@ -276,7 +276,7 @@ fn drive(seed: u64, paths: usize) -> (usize, usize) {
             let mut found = vec![Vec::new(); truths.len()];
             index.touching_segment(point(a), point(b), |zone: &usize, _, inside| found[*zone] = inside.to_vec());
             for ((truth, shape), inside) in truths.iter().zip(&shapes).zip(&found) {
-                truth.check(a, b, inside).unwrap_or_else(|wrong| panic!("{wrong}"));
+                assert_eq!(truth.check(a, b, inside), Ok(()));
                 met += usize::from(!inside.is_empty());
                 unseen += usize::from(!inside.is_empty() && !shape.contains(point(a)) && !shape.contains(point(b)));
             }
