@@ -14,8 +14,16 @@ use store::{
 };
 
 const OWN: Scope = Scope::Carrier(CarrierId(1));
-const VIOLATIONS: FactFilter =
-    FactFilter { violations: true, kind: None, vehicle: None, zone: None, from: None, to: None, open: None };
+const VIOLATIONS: FactFilter = FactFilter {
+    violations: true,
+    kind: None,
+    vehicle: None,
+    zone: None,
+    from: None,
+    to: None,
+    open: None,
+    void: false,
+};
 
 async fn write_facts(store: &Store, facts: Vec<FactRow>) {
     store.write(Writes { facts, ..Writes::default() }).await.unwrap();
