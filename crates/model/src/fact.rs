@@ -87,6 +87,45 @@ pub struct Measures {
     pub depth_max_m: u32,
 }
 
+/// Whether a fact holds. The numbers are kept and never change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// It holds.
+    #[default]
+    Stands = 0,
+    /// A tick made it visible before a fix bore it out.
+    Provisional = 1,
+    /// It was judged again, and is not found any more.
+    Void = 2,
+    /// It happened, and what was recorded later allowed it.
+    Excused = 3,
+}
+
+impl Standing {
+    /// The standing kept under that number.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Stands),
+            1 => Some(Self::Provisional),
+            2 => Some(Self::Void),
+            3 => Some(Self::Excused),
+            _ => None,
+        }
+    }
+
+    /// The name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stands => "stands",
+            Self::Provisional => "provisional",
+            Self::Void => "void",
+            Self::Excused => "excused",
+        }
+    }
+}
+
 /// One fact in one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
@@ -110,6 +149,8 @@ pub struct Fact {
     pub confidence: Confidence,
     /// Whether it rests on a fix that came after one of later event time had been judged (补传).
     pub detected_late: bool,
+    /// Whether it holds.
+    pub standing: Standing,
     /// By which revision of the rules.
     pub rule_revision: u32,
     /// What was measured.
@@ -136,5 +177,13 @@ mod tests {
         for bad in ["V26", "V0", "v06", "", "visits"] {
             assert_eq!(FactKind::from_name(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn standings_have_numbers() {
+        for number in 0..4 {
+            assert_eq!(Standing::from_number(number).map(|standing| standing as i64), Some(number));
+        }
+        assert_eq!(Standing::from_number(4), None);
     }
 }

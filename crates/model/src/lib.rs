@@ -26,7 +26,7 @@ pub use change::{Change, ControlRecord};
 pub use command::{Command, CommandBody, CommandOrigin, CommandState};
 pub use custody::{Base, Hold};
 pub use digest::Digest;
-pub use fact::{Confidence, Fact, FactKind, Measures, RULE_REVISION};
+pub use fact::{Confidence, Fact, FactKind, Measures, RULE_REVISION, Standing};
 pub use fix::{BASE_LEN, Fix, FixKey, Marks};
 pub use forwarder::Forwarder;
 pub use id::{

@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use journal::{Batch, Kind, Record};
-use model::{Fix, Position, RecordRef, Registry, TerminalId, Timestamp, VehicleId};
+use model::{Change, ControlRecord, Fix, Position, RecordRef, Registry, TerminalId, Timestamp, VehicleId};
 use rules::Zones;
 use store::Writes;
 use tokio::sync::mpsc::Sender;
@@ -19,6 +19,9 @@ use crate::lane::{Judging, Placed, ToLane};
 use crate::metrics::Metrics;
 use crate::strangers::Strangers;
 use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Shared, ToViews};
+
+/// A checkpoint is put off for this long at most while vehicles are being judged again.
+const POSTPONE_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) struct Dispatcher {
     pub lanes: Vec<SyncSender<ToLane>>,
@@ -57,7 +60,8 @@ impl Dispatcher {
         }
         self.last_seq = seq;
         self.last_hash = batch.hash;
-        self.control(batch);
+        let reach = self.control(batch);
+        let tick = batch.records.iter().any(|record| record.kind == Kind::Tick);
         let (mut fixes, strangers) = self.records(batch);
         if self.is_live && journal::sabotage::is_active("swap-records") {
             self.swap_records(&mut fixes);
@@ -66,7 +70,7 @@ impl Dispatcher {
         let received = batch.records.last().map_or(batch.received, |record| record.received);
         for (lane, fixes) in self.lanes.iter().zip(split(fixes, self.lanes.len())) {
             let judging = self.judging.clone();
-            lane.send(ToLane::Batch { judging, seq, received, fixes }).map_err(|_| Stopped)?;
+            lane.send(ToLane::Batch { judging, seq, received, fixes, tick, reach }).map_err(|_| Stopped)?;
         }
         let strangers = if strangers.is_empty() { Vec::new() } else { self.strangers.take(seq, &strangers) };
         let writes = Writes {
@@ -76,13 +80,14 @@ impl Dispatcher {
             ..Writes::default()
         };
         let source = self.lanes.len();
-        self.views.blocking_send(ToViews::Applied { source, seq, writes }).map_err(|_| Stopped)
+        self.views.blocking_send(ToViews::Applied { source, seq, writes, jobs: Vec::new() }).map_err(|_| Stopped)
     }
 
-    /// Brings the batch's control records into force: from here on, in every lane.
-    fn control(&mut self, batch: &Batch) {
+    /// Brings the batch's control records into force: from here on, in every lane. Returns the earliest event time
+    /// that is judged otherwise from now on.
+    fn control(&mut self, batch: &Batch) -> Option<Timestamp> {
         if batch.control.is_empty() {
-            return;
+            return None;
         }
         let zones_seq = self.registry.zones_seq();
         for record in &batch.control {
@@ -97,6 +102,7 @@ impl Dispatcher {
         let registry = Arc::new(self.registry.clone());
         self.judging = Arc::new(Judging { registry: registry.clone(), zones });
         *self.shared.registry.write() = registry;
+        batch.control.iter().filter_map(reach).min()
     }
 
     fn records<'a>(&mut self, batch: &'a Batch) -> (Vec<Placed>, Vec<(TerminalId, &'a Record)>) {
@@ -183,9 +189,13 @@ impl Dispatcher {
 
     /// Whether a checkpoint is due, there is something new for it, and none is under way.
     pub(crate) fn cut_is_due(&self) -> bool {
-        let due = self.last_cut.elapsed() >= self.checkpoint_every
-            || self.fixes_since_cut >= self.checkpoint_fixes_max
-            || self.shared.asked.load(Ordering::Acquire);
+        let age = self.last_cut.elapsed();
+        let due = age >= self.checkpoint_every || self.fixes_since_cut >= self.checkpoint_fixes_max;
+        // The lanes wait at a cut for what is being judged again: better a little later than now.
+        let may_wait = age < self.checkpoint_every.saturating_add(POSTPONE_MAX)
+            && self.fixes_since_cut < self.checkpoint_fixes_max.saturating_mul(2)
+            && self.shared.rejudging.load(Ordering::Relaxed) > 0;
+        let due = due && !may_wait || self.shared.asked.load(Ordering::Acquire);
         due && self.last_seq > self.cut_seq() && !self.is_checkpointing()
     }
 
@@ -222,6 +232,15 @@ impl Dispatcher {
     }
 }
 
+/// From which event time on a change of a zone counts.
+fn reach(record: &ControlRecord) -> Option<Timestamp> {
+    match &record.change {
+        Change::ZonePut(zone) => Some(zone.valid_from.unwrap_or(record.recorded_at)),
+        Change::ZoneDelete { .. } => Some(record.recorded_at),
+        _ => None,
+    }
+}
+
 /// Puts a fix with the vehicle that it is about.
 fn place(registry: &Registry, bindings: &mut Bindings, metrics: &Metrics, fix: Fix, fixes: &mut Vec<Placed>) {
     match bindings.vehicle_at(registry, fix.terminal, event_time(&fix)) {
@@ -236,7 +255,7 @@ const fn event_time(fix: &Fix) -> Timestamp {
 }
 
 /// The same vehicle always falls to the same lane.
-fn lane_of(vehicle: VehicleId, lanes: usize) -> usize {
+pub(crate) fn lane_of(vehicle: VehicleId, lanes: usize) -> usize {
     let mixed = vehicle.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     (mixed % lanes as u64) as usize
 }

@@ -6,7 +6,8 @@
 //!
 //! 1. [`dispatch`]: apply the batch's control records, decode its frames, put together what came in parts, split the
 //!    fixes by lane; commands and strangers are folded here, because they are few.
-//! 2. [`lane`]: deduplicate, hand every fix to the track, judge what is not late, make facts and effects.
+//! 2. [`lane`]: deduplicate, hand every fix to the track, judge what is not late, make facts and effects;
+//!    beside it [`rejudge`] judges a vehicle again when fixes came late, and its later fixes wait.
 //! 3. [`views`]: write facts at once and checkpoints whole; only then the batch counts as applied.
 //!
 //! Nothing here reads a clock: time comes from the records. Every queue is bounded; when the store lags, the
@@ -16,14 +17,17 @@ mod assemblies;
 mod assemblies_codec;
 mod bindings;
 mod commands;
+mod compare;
 mod decode;
 mod dispatch;
 mod effects;
 mod fix;
 mod handle;
 mod lane;
+mod memory;
 mod metrics;
 mod recent;
+mod rejudge;
 mod residents;
 mod run;
 mod strangers;

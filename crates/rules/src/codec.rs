@@ -73,6 +73,7 @@ fn seen_to(seen: Seen) -> wire::Seen {
         speed_dkmh: seen.speed_dkmh.into(),
         swapped: seen.swapped,
         speed_off: seen.speed_off,
+        late: seen.late,
         source: Some(record_to(seen.source)),
     }
 }
@@ -88,6 +89,7 @@ fn seen_from(seen: wire::Seen) -> Result<Seen, StateError> {
         speed_dkmh: u16::try_from(seen.speed_dkmh).map_err(|_| StateError::Value("speed"))?,
         swapped: seen.swapped,
         speed_off: seen.speed_off,
+        late: seen.late,
         source: record_from(seen.source.unwrap_or_default())?,
     })
 }
@@ -139,6 +141,7 @@ fn stay_to(stay: &Stay) -> wire::Stay {
         stated: stay.stated,
         evidence_first: records(&stay.evidence.first),
         evidence_last: records(&stay.evidence.last),
+        late: stay.late,
     }
 }
 
@@ -170,6 +173,7 @@ fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
         left: left.transpose()?,
         stated: stay.stated,
         evidence,
+        late: stay.late,
     })
 }
 

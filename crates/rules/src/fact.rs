@@ -1,6 +1,6 @@
 //! Facts out of stays: their identity and their content.
 
-use model::{Fact, FactId, FactKind, Timestamp, VehicleId, ZoneId};
+use model::{Fact, FactId, FactKind, Standing, Timestamp, VehicleId, ZoneId};
 use sha2::{Digest, Sha256};
 
 use crate::judge::Context;
@@ -45,7 +45,8 @@ pub(crate) fn of_stay(ctx: &Context<'_>, kind: FactKind, stay: &Stay, ended: boo
         started_at: stay.started_at,
         ended_at: stay.left.filter(|_| ended).map(|exit| exit.at),
         confidence: stay.confidence(),
-        detected_late: false,
+        detected_late: stay.late,
+        standing: Standing::Stands,
         rule_revision: ctx.rule_revision,
         measures: stay.measures(),
         evidence: stay.evidence.all(),

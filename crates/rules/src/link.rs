@@ -18,6 +18,8 @@ pub(crate) struct Seen {
     pub(crate) swapped: bool,
     /// The speed field is out of its range: believed only as far as the implied speed goes.
     pub(crate) speed_off: bool,
+    /// It came after one of later event time had been judged.
+    pub(crate) late: bool,
     pub(crate) source: RecordRef,
 }
 
@@ -32,6 +34,7 @@ impl Seen {
             speed_dkmh: fix.speed_dkmh,
             swapped: fix.marks.has(Marks::SWAPPED),
             speed_off: fix.marks.has(Marks::SPEED_RANGE),
+            late: fix.marks.has(Marks::LATE),
             source: fix.source,
         })
     }
@@ -205,6 +208,7 @@ mod tests {
             speed_dkmh: 0,
             swapped: false,
             speed_off: false,
+            late: false,
             source: RecordRef::default(),
         }
     }

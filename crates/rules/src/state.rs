@@ -1,9 +1,11 @@
 //! The rule state of one vehicle: what the next fix must know of all the fixes before it.
 
-use model::Timestamp;
+use model::{FactId, Timestamp, VehicleId};
 
 use crate::codec::{self, StateError};
+use crate::fact::fact_id;
 use crate::link::Seen;
+use crate::rule::RULES;
 use crate::stay::Stay;
 
 /// Rule state of one vehicle. Opaque: made by [`step`](crate::step), stored by [`State::encode`]. About 35 bytes
@@ -37,6 +39,26 @@ impl State {
     #[must_use]
     pub fn judged_to(&self) -> Timestamp {
         self.aside.as_ref().or(self.last.as_ref()).map_or(Timestamp::MIN, |seen| seen.time)
+    }
+
+    /// Event time of the last fix on the path: what begins from here on does not begin before it.
+    #[must_use]
+    pub fn path_to(&self) -> Timestamp {
+        self.last.as_ref().map_or(Timestamp::MIN, |seen| seen.time)
+    }
+
+    /// What is stated from here on began no earlier than this.
+    #[must_use]
+    pub fn open_since(&self) -> Timestamp {
+        self.stays.iter().map(|stay| stay.started_at).min().unwrap_or(Timestamp::MAX).min(self.path_to())
+    }
+
+    /// The facts that open stays can make, and whether each was stated already.
+    pub fn open_facts(&self, vehicle: VehicleId) -> impl Iterator<Item = (FactId, bool)> {
+        self.stays.iter().flat_map(move |stay| {
+            let id = move |kind| fact_id(kind, vehicle, stay.zone, stay.revision, stay.started_at);
+            RULES.iter().map(move |rule| (id(rule.kind), stay.has_stated(rule.kind)))
+        })
     }
 
     /// Whether nothing is under way: no open stay, and no fix whose fate the next one decides.

@@ -96,6 +96,8 @@ pub(crate) struct Stay {
     /// Which facts were stated, bit n for kind n.
     pub(crate) stated: u32,
     pub(crate) evidence: Evidence,
+    /// It rests on a fix that came late.
+    pub(crate) late: bool,
 }
 
 impl Stay {
@@ -138,6 +140,7 @@ impl Stay {
     /// Takes in what a path does in the zone: at least one stretch.
     pub(crate) fn travel(&mut self, ground: &Ground, link: &Link, stretches: &[Stretch]) {
         self.left = None;
+        self.late |= link.a.late || link.b.late;
         self.evidence.push(link.a.source);
         for stretch in stretches {
             self.add_stretch(ground, link, stretch);
@@ -190,6 +193,7 @@ impl Stay {
             self.speed_max_dkmh = 0;
         }
         let depth_m = ground.shape.depth_m(seen.point());
+        self.late |= seen.late;
         self.fixes_inside = self.fixes_inside.saturating_add(1);
         if sound {
             self.sound_fixes = (self.sound_fixes + 1).min(2);
@@ -212,6 +216,7 @@ impl Stay {
 
     /// A fix outside, with nothing of the path to it inside.
     pub(crate) fn fix_outside(&mut self, seen: &Seen) {
+        self.late |= seen.late;
         self.evidence.push(seen.source);
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Seen {
     pub(crate) swapped: bool,
     #[prost(bool, tag = "6")]
     pub(crate) speed_off: bool,
+    #[prost(bool, tag = "8")]
+    pub(crate) late: bool,
     #[prost(message, optional, tag = "7")]
     pub(crate) source: Option<Record>,
 }
@@ -88,6 +90,8 @@ pub(crate) struct Stay {
     pub(crate) evidence_first: Vec<Record>,
     #[prost(message, repeated, tag = "22")]
     pub(crate) evidence_last: Vec<Record>,
+    #[prost(bool, tag = "23")]
+    pub(crate) late: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

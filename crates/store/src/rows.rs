@@ -50,6 +50,10 @@ pub struct FactRow {
     pub changed: u64,
     /// Where the work on it stands.
     pub case_state: CaseState,
+    /// Envelope as of which it was judged; at most `changed`. Not part of the digest.
+    pub as_of: u64,
+    /// For a void fact: the one that was found in its place.
+    pub superseded_by: Option<FactId>,
 }
 
 /// Which facts are asked for. `Default` is: all visits.
@@ -69,6 +73,8 @@ pub struct FactFilter {
     pub to: Option<Timestamp>,
     /// Only those that last (`true`) or have ended (`false`).
     pub open: Option<bool>,
+    /// Also those that do not hold any more.
+    pub void: bool,
 }
 
 /// Where the next page of facts begins: after this fact, newest start first.
@@ -355,9 +361,10 @@ pub struct Checkpoint {
     /// Rule state in force before the vehicle's first fix in this segment, with the event time up to which it had
     /// judged. Only for vehicles that have fixes in the segment; others are ignored.
     pub segment_states: Vec<(VehicleId, Timestamp, Vec<u8>)>,
-    /// Stored states of the vehicle that had judged up to this event time or beyond are void: late data or a
-    /// retroactive change came before them. Applied before `segment_states`.
-    pub void_states: Vec<(VehicleId, Timestamp)>,
+    /// Stored states of the vehicle that had judged up to the first event time or beyond are void: late data or a
+    /// retroactive change came before them; those that had judged up to the second one or beyond hold again. Applied
+    /// before `segment_states`.
+    pub void_states: Vec<(VehicleId, Timestamp, Timestamp)>,
 }
 
 /// What the last checkpoint left.

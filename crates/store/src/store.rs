@@ -201,6 +201,57 @@ impl Store {
         Ok(states)
     }
 
+    /// Takes back the facts that were judged as of envelopes after the last checkpoint (all of them, when there is
+    /// none): for whoever goes on from there, and will find them again.
+    ///
+    /// # Errors
+    /// When the database fails: then nothing changed.
+    pub async fn rewind(&self) -> Result<(), StoreError> {
+        views::rewind(&self.inner.db).await
+    }
+
+    /// The facts of a vehicle in their latest revisions that began at `from` or later, void ones included, by start.
+    /// For who judges: without a scope.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn facts_of_vehicle(&self, vehicle: VehicleId, from: Timestamp) -> Result<Vec<FactRow>, StoreError> {
+        facts::of_vehicle(&self.inner.db, vehicle, from).await
+    }
+
+    /// The fixes of a vehicle with `from` <= time < `to` in track order, each report once (the earliest in the
+    /// journal). For who judges: without a scope.
+    ///
+    /// # Errors
+    /// `Corrupt` when a piece is damaged; when the database fails.
+    pub async fn fixes(&self, vehicle: VehicleId, from: Timestamp, to: Timestamp) -> Result<Vec<Fix>, StoreError> {
+        let mut found = Gather::new(self.inner.hot.fixes(vehicle, from, to)?, usize::MAX);
+        views::gather(&self.inner.db, vehicle, from, to, &mut found).await?;
+        Ok(found.reports())
+    }
+
+    /// The rule states stored with segments and chunks, by the event time up to which they had judged: those from
+    /// `from` on, and the newest `before` of those before it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rule_states(
+        &self,
+        vehicle: VehicleId,
+        from: Timestamp,
+        before: usize,
+    ) -> Result<Vec<StoredState>, StoreError> {
+        checkpoint::rule_states(&self.inner.db, vehicle, from, before).await
+    }
+
+    /// The vehicles whose kept state had judged up to `from` or beyond.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn vehicles_judged_to(&self, from: Timestamp) -> Result<Vec<VehicleId>, StoreError> {
+        checkpoint::vehicles_judged_to(&self.inner.db, from).await
+    }
+
     /// The newest rule state stored with a segment or chunk that had judged only up to an instant before `before`.
     ///
     /// # Errors

@@ -259,9 +259,15 @@ async fn rule_states_stay_with_the_fixes_and_can_be_voided() {
 
     store.compact().await.unwrap();
     assert_eq!(before(450).await, state(0), "one state a chunk");
-    store.checkpoint(Checkpoint { void_states: vec![(V, second(50))], ..at(9) }).await.unwrap();
+    store.checkpoint(Checkpoint { void_states: vec![(V, second(50), Timestamp::MAX)], ..at(9) }).await.unwrap();
     assert_eq!(before(450).await, state(0), "voided from an instant on");
-    store.checkpoint(Checkpoint { void_states: vec![(V, second(-1)), (W, second(0))], ..at(9) }).await.unwrap();
+    store
+        .checkpoint(Checkpoint {
+            void_states: vec![(V, second(-1), Timestamp::MAX), (W, second(0), Timestamp::MAX)],
+            ..at(9)
+        })
+        .await
+        .unwrap();
     assert_eq!(before(450).await, None);
 }
 

@@ -438,11 +438,12 @@ pub(crate) fn fact_row(id: FactId, kind: FactKind, vehicle: VehicleId, carrier: 
         ended_at: None,
         confidence: Confidence(900),
         detected_late: false,
+        standing: model::Standing::Stands,
         rule_revision: 1,
         measures: Measures::default(),
         evidence: vec![RecordRef { position: Position { shard: 0, seq: 5 }, index: 1, item: 0 }],
     };
-    FactRow { fact, carrier: Some(carrier), changed: 5, case_state: CaseState::Raised }
+    FactRow { fact, carrier: Some(carrier), changed: 5, case_state: CaseState::Raised, as_of: 5, superseded_by: None }
 }
 
 fn command_row(id: CommandId, terminal: TerminalId, vehicle: VehicleId, carrier: CarrierId) -> CommandRow {

@@ -132,8 +132,8 @@ pub(crate) async fn exchange(db: &Db, gone: &[i64], chunks: &[NewChunk], void_ma
     insert_chunks(&mut tx, chunks).await.map_err(&failed)?;
     sqlx::query(
         "UPDATE chunk SET state_time = NULL, state = NULL FROM \
-         (SELECT vehicle, min(since) AS since FROM void_state WHERE id > ? GROUP BY vehicle) AS v \
-         WHERE chunk.vehicle = v.vehicle AND chunk.state_time >= v.since",
+         (SELECT vehicle, since, until FROM void_state WHERE id > ?) AS v \
+         WHERE chunk.vehicle = v.vehicle AND chunk.state_time >= v.since AND chunk.state_time < v.until",
     )
     .bind(void_mark)
     .execute(&mut *tx)

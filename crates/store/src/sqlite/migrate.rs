@@ -28,6 +28,11 @@ pub(crate) const VIEWS: &[Step] = &[
         name: "segments",
         sql: include_str!("../../../../migrations/sqlite/views/202611231700_segments.sql"),
     },
+    Step {
+        version: 2026_1123_2100,
+        name: "late",
+        sql: include_str!("../../../../migrations/sqlite/views/202611232100_late.sql"),
+    },
 ];
 
 /// The migrations of `app.db`.

@@ -1,0 +1,263 @@
+//! Judging a vehicle again, beside its lane: from a stored state before the earliest late fix, over the track as of an
+//! envelope, until the state is one that was there before; then the facts of that window are compared.
+//!
+//! What comes out depends on what lies in the journal up to that envelope. Where it begins and whether it meets a
+//! stored state is a matter of cost: a state says what the fixes up to its event time say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender};
+
+use model::{DAY_US, Fact, FactId, Fix, Standing, Timestamp, VehicleId};
+use rules::{Context, State};
+use store::{CaseState, FactRow, Store, StoreError, StoredState};
+
+use crate::compare::Compared;
+use crate::memory::{Anchor, Known, Order, Span};
+use crate::metrics::Metrics;
+use crate::views::{Patience, Shared};
+
+/// Stored states before the earliest late fix that are looked at.
+const STATES_BEFORE: usize = 8;
+/// So much of the track is read at once, microseconds of event time; more where there is nothing.
+const WINDOW_US: i64 = DAY_US;
+const WINDOW_MAX_US: i64 = 64 * DAY_US;
+/// No fix that is judged is older (2010-01-01 in China).
+const OLDEST: Timestamp = Timestamp::from_secs(1_262_275_200);
+
+/// A vehicle to be judged again.
+pub(crate) struct Job {
+    pub(crate) vehicle: VehicleId,
+    pub(crate) order: Order,
+    /// As it was judged up to the order.
+    pub(crate) state: State,
+    pub(crate) anchors: Vec<Anchor>,
+    /// Stored states in these spans do not hold.
+    pub(crate) voids: Vec<Span>,
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    pub(crate) vehicle: VehicleId,
+    /// `None`: the state that was there holds.
+    pub(crate) state: Option<State>,
+    pub(crate) rows: Vec<FactRow>,
+    pub(crate) known: Vec<Known>,
+    pub(crate) anchors: Vec<Anchor>,
+    pub(crate) void: Span,
+}
+
+/// What is needed for it.
+pub(crate) struct Bench {
+    pub(crate) store: Store,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) metrics: Metrics,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Bench {
+    /// Takes jobs until nobody sends any.
+    pub(crate) fn run(self, jobs: &Receiver<Job>, outcomes: &Sender<Outcome>) {
+        for mut job in jobs {
+            let mut patience = Patience::new();
+            let outcome = loop {
+                match self.runtime.block_on(self.judge(&mut job)) {
+                    Ok(outcome) => break outcome,
+                    Err(error) => {
+                        tracing::error!(vehicle = %job.vehicle, error = %model::Chain(&error), "cannot judge again; trying again");
+                        self.metrics.store_errors.inc();
+                        std::thread::sleep(patience.next());
+                    }
+                }
+            };
+            self.metrics.rejudged.inc();
+            self.metrics.rejudging.set(self.shared.rejudging.load(Ordering::Relaxed) as i64);
+            if outcomes.send(outcome).is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn judge(&self, job: &mut Job) -> Result<Outcome, StoreError> {
+        let span = job.order.span;
+        let stored = self.store.rule_states(job.vehicle, span.from, STATES_BEFORE).await?;
+        let holds = |at: Timestamp| !job.voids.iter().any(|void| void.from <= at && at < void.to);
+        let (before, after): (Vec<_>, Vec<_>) =
+            stored.into_iter().filter(|state| holds(state.judged_to)).partition(|state| state.judged_to < span.from);
+        let (start, rows) = self.start(job, before).await?;
+        let mut walk = Walk {
+            vehicle: job.vehicle,
+            order: &job.order,
+            state: start.state.clone(),
+            found: start.open.iter().map(|fact| (fact.id, fact.clone())).collect(),
+            anchor: None,
+            met: None,
+            before: after
+                .into_iter()
+                .map(|state| (state.judged_to, state.state))
+                .chain(job.anchors.iter().map(|anchor| (anchor.judged_to, anchor.state.encode())))
+                .filter(|(judged_to, _)| *judged_to >= span.to)
+                .collect(),
+            facts: Vec::new(),
+            fixes: 0,
+        };
+        self.walk(&mut walk, start.judged_to).await?;
+        self.metrics.rejudged_fixes.inc_by(walk.fixes);
+        let Walk { state, found, anchor, met, .. } = walk;
+        let registry = &job.order.judging.registry;
+        let changed = Compared {
+            vehicle: job.vehicle,
+            carrier: registry.owner(job.vehicle),
+            as_of: job.order.seq,
+            start: &start.state,
+            met: met.is_some().then_some(&state),
+            found: &found,
+            before: &rows,
+        }
+        .rows();
+        let to = met.unwrap_or(Timestamp::MAX);
+        let end = if met.is_some() { &job.state } else { &state };
+        let known = known(&rows, &changed, end.open_since());
+        let anchors = anchor.into_iter().chain([start]).filter(|anchor| anchor.judged_to > Timestamp::MIN);
+        Ok(Outcome {
+            vehicle: job.vehicle,
+            rows: changed,
+            known,
+            anchors: anchors.collect(),
+            void: Span { from: span.from, to },
+            state: met.is_none().then_some(state),
+        })
+    }
+
+    /// The latest place to begin at, with the facts from there on.
+    async fn start(
+        &self,
+        job: &Job,
+        mut stored: Vec<StoredState>,
+    ) -> Result<(Anchor, BTreeMap<FactId, FactRow>), StoreError> {
+        let anchor = job.anchors.iter().rfind(|anchor| anchor.judged_to < job.order.span.from);
+        stored.retain(|state| anchor.is_none_or(|anchor| anchor.judged_to < state.judged_to));
+        while let Some(candidate) = stored.pop() {
+            // One of another version of the rules cannot be gone on from.
+            let Ok(state) = State::decode(&candidate.state) else { continue };
+            let rows = self.facts(job.vehicle, state.open_since()).await?;
+            let open = state.open_facts(job.vehicle).filter(|(_, is_stated)| *is_stated);
+            let open: Option<Vec<Fact>> = open.map(|(id, _)| still_open(rows.get(&id))).collect();
+            if let Some(open) = open {
+                return Ok((Anchor { judged_to: candidate.judged_to, state, open }, rows));
+            }
+        }
+        let nothing = || Anchor { judged_to: Timestamp::MIN, state: State::default(), open: Vec::new() };
+        let anchor = anchor.cloned().unwrap_or_else(nothing);
+        let rows = self.facts(job.vehicle, anchor.state.open_since()).await?;
+        Ok((anchor, rows))
+    }
+
+    async fn facts(&self, vehicle: VehicleId, from: Timestamp) -> Result<BTreeMap<FactId, FactRow>, StoreError> {
+        let rows = self.store.facts_of_vehicle(vehicle, from).await?;
+        Ok(rows.into_iter().map(|row| (row.fact.id, row)).collect())
+    }
+
+    /// Steps over the track after `judged_to`, a window at a time.
+    async fn walk(&self, walk: &mut Walk<'_>, judged_to: Timestamp) -> Result<(), StoreError> {
+        let mut from = judged_to.plus_us(1).max(OLDEST);
+        let mut width_us = WINDOW_US;
+        while from <= walk.order.newest {
+            let to = from.plus_us(width_us);
+            let mut fixes = self.store.fixes(walk.vehicle, from, to).await?;
+            fixes.retain(|fix| fix.is_judgeable() && fix.source.position.seq <= walk.order.seq);
+            width_us = if fixes.is_empty() { (width_us * 2).min(WINDOW_MAX_US) } else { WINDOW_US };
+            moments(&mut fixes);
+            if fixes.iter().any(|fix| walk.step(fix)) {
+                return Ok(());
+            }
+            from = to;
+        }
+        walk.arrive();
+        Ok(())
+    }
+}
+
+/// What was stated of a fact, while it lasts.
+fn still_open(row: Option<&FactRow>) -> Option<Fact> {
+    let row = row.filter(|row| row.fact.standing == Standing::Stands && row.fact.ended_at.is_none());
+    row.map(|row| row.fact.clone())
+}
+
+/// Of reports of the same moment the one that came first is judged.
+fn moments(fixes: &mut Vec<Fix>) {
+    fixes.dedup_by(|next, kept| {
+        let same = next.time == kept.time && next.base() == kept.base();
+        if same && next.source < kept.source {
+            std::mem::swap(next, kept);
+        }
+        same
+    });
+}
+
+/// The facts that may be stated again and are not in their first revision as they were raised.
+fn known(before: &BTreeMap<FactId, FactRow>, changed: &[FactRow], since: Timestamp) -> Vec<Known> {
+    let mut latest: BTreeMap<FactId, &FactRow> = before.iter().map(|(id, row)| (*id, row)).collect();
+    latest.extend(changed.iter().map(|row| (row.fact.id, row)));
+    let special = latest.into_values().filter(|row| {
+        let plain = row.fact.revision == 1 && row.case_state == CaseState::Raised;
+        row.fact.started_at >= since && !(plain && row.fact.standing == Standing::Stands)
+    });
+    let known = |row: &FactRow| Known {
+        id: row.fact.id,
+        started_at: row.fact.started_at,
+        revision: row.fact.revision,
+        standing: row.fact.standing,
+        case_state: row.case_state,
+    };
+    special.map(known).collect()
+}
+
+/// On the way through the track.
+struct Walk<'a> {
+    vehicle: VehicleId,
+    order: &'a Order,
+    state: State,
+    found: BTreeMap<FactId, Fact>,
+    /// Where the last late fix was just judged.
+    anchor: Option<Anchor>,
+    /// Event time at which the state was one that was stored.
+    met: Option<Timestamp>,
+    /// What was stored before, from the last late fix on.
+    before: BTreeMap<Timestamp, Vec<u8>>,
+    facts: Vec<Fact>,
+    fixes: u64,
+}
+
+impl Walk<'_> {
+    /// Judges one fix; `true` when there is nothing more to do.
+    fn step(&mut self, fix: &Fix) -> bool {
+        if fix.time > self.state.judged_to() && fix.time > self.order.span.to {
+            self.arrive();
+            let judged_to = self.state.judged_to();
+            if self.before.get(&judged_to).is_some_and(|stored| *stored == self.state.encode()) {
+                self.met = Some(judged_to);
+                return true;
+            }
+        }
+        let judging = &self.order.judging;
+        let context =
+            Context { vehicle: self.vehicle, zones: &judging.zones, rule_revision: judging.registry.rule_revision() };
+        rules::step(&context, &mut self.state, fix, &mut self.facts);
+        self.found.extend(self.facts.drain(..).map(|fact| (fact.id, fact)));
+        self.fixes += 1;
+        false
+    }
+
+    /// Behind the last late fix: the next late one will begin here.
+    fn arrive(&mut self) {
+        if self.anchor.is_some() {
+            return;
+        }
+        let is_open = |id: &FactId| self.found.get(id).filter(|fact| fact.ended_at.is_none()).cloned();
+        let open = self.state.open_facts(self.vehicle).filter(|(_, is_stated)| *is_stated);
+        let open = open.filter_map(|(id, _)| is_open(&id)).collect();
+        self.anchor = Some(Anchor { judged_to: self.state.judged_to(), state: self.state.clone(), open });
+    }
+}

@@ -1,0 +1,248 @@
+//! A day of trucks on paper, made short: what they report, where they may not go, and in which order it arrives.
+
+use bytes::Bytes;
+use journal::Record;
+use jt808::{BatchKind, BatchLocation, BcdTime, Edition, Header, ItemValue, LocationReport, Message, Phone, encode};
+use model::{Change, Coord, Geometry, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId, ZoneKind, ZoneRule};
+
+/// Event time 0 of the plans, seconds.
+pub(crate) const T0: i64 = 1_795_400_000;
+/// When everything is received: after everything has happened.
+pub(crate) const RECEIVED: Timestamp = Timestamp::from_secs(T0 + 40 * 3600);
+const TRUCKS: u16 = 20;
+const FIXES: usize = 60;
+
+/// SplitMix64: the same seed gives the same throws on every machine.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(0x9e37_79b9_7f4a_7c15))
+    }
+
+    fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// 0 up to, not including, `sides`.
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
+        (self.number() % sides.max(1) as u64) as usize
+    }
+
+    pub(crate) fn chance(&mut self, per_cent: usize) -> bool {
+        self.roll(100) < per_cent
+    }
+}
+
+/// One report on paper.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot {
+    pub(crate) truck: u16,
+    pub(crate) second: i64,
+    pub(crate) lon_e6: i32,
+    pub(crate) lat_e6: i32,
+    pub(crate) speed_dkmh: u16,
+}
+
+/// Something comes, or happens to the server.
+pub(crate) enum Arrival {
+    Frames(Vec<Record>),
+    Zone(Change),
+    Tick,
+    Restart,
+    Checkpoint,
+    Compact,
+}
+
+pub(crate) struct Plan {
+    /// In order of time.
+    spots: Vec<Spot>,
+}
+
+fn terminal(number: u16) -> TerminalId {
+    let bcd = |two: u16| (two / 10 * 16 + two % 10) as u8;
+    TerminalId::from_wire(&[0x13, bcd(number / 100), bcd(number % 100)])
+}
+
+fn report(spot: &Spot) -> LocationReport {
+    let mut report = LocationReport {
+        status: 0b11,
+        speed_dkmh: spot.speed_dkmh,
+        time_bcd: BcdTime::from_utc_s(T0 + spot.second).expect("in range").to_bytes(),
+        items: vec![ItemValue::Mileage(spot.second as u32).to_item()],
+        ..LocationReport::default()
+    };
+    report.set_position(spot.lat_e6, spot.lon_e6);
+    report
+}
+
+fn record(number: u16, message: &Message) -> Record {
+    let phone = Phone::from_digits(&terminal(number).to_string(), Edition::V2013).expect("phone");
+    let mut wire = Vec::new();
+    encode(&Header::new(message.id(), Edition::V2013, phone, 7), message, &mut wire).expect("encodes");
+    Record::uplink(RECEIVED, terminal(number), 1, Bytes::from(wire))
+}
+
+pub(crate) fn live(spot: &Spot) -> Record {
+    record(spot.truck, &Message::Location(report(spot)))
+}
+
+pub(crate) fn batch(spots: &[Spot]) -> Record {
+    let reports = spots.iter().map(report).collect();
+    let message = Message::BatchLocation(BatchLocation::new(BatchKind::BlindArea, reports));
+    record(spots.first().expect("not empty").truck, &message)
+}
+
+/// Whom the terminals of these trucks speak for.
+pub(crate) fn admit(trucks: std::ops::RangeInclusive<u16>) -> Vec<Change> {
+    let admit = |number: u16| {
+        let (terminal, vehicle) = (terminal(number), VehicleId(u64::from(number)));
+        let text = String::new;
+        [
+            Change::VehiclePut(Vehicle { id: vehicle, plate: None, carrier: None }),
+            Change::TerminalPut { terminal, maker: text(), model: text(), device: text() },
+            Change::Bind { terminal, vehicle, from: Timestamp::MIN },
+        ]
+    };
+    trucks.flat_map(admit).collect()
+}
+
+pub(crate) fn zone(id: u64, revision: u32, from: i64, lon: f64, radius_m: f64) -> Change {
+    Change::ZonePut(Zone {
+        id: ZoneId(id),
+        revision,
+        name: "source".into(),
+        kind: ZoneKind::WaterSource1,
+        geometry: Geometry::Circle { centre: Coord { x: lon, y: 25.5 }, radius_m },
+        rules: if id.is_multiple_of(2) { vec![ZoneRule::Forbidden] } else { Vec::new() },
+        source_crs: "wgs84".into(),
+        legal_basis: String::new(),
+        valid_from: Some(Timestamp::from_secs(T0 + from)),
+        valid_to: None,
+        recorded_at: Timestamp(0),
+    })
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut spots: Vec<Spot> = (1..=TRUCKS).flat_map(|truck| path(truck, &mut dice)).collect();
+        spots.sort_by_key(|spot| (spot.second, spot.truck));
+        Self { spots }
+    }
+
+    pub(crate) fn registry(&self) -> Vec<Change> {
+        admit(1..=TRUCKS)
+    }
+
+    /// Circles on the road, one of them in a second revision in the middle of the day.
+    pub(crate) fn zones(&self) -> Vec<Change> {
+        vec![
+            zone(1, 1, -1000, 103.80, 300.0),
+            zone(2, 1, -1000, 103.81, 250.0),
+            zone(2, 2, 2500, 103.81, 320.0),
+            zone(3, 1, 1000, 103.813, 150.0),
+            zone(4, 1, -1000, 103.825, 90.0),
+        ]
+    }
+
+    pub(crate) fn frames_in_order(&self) -> Vec<Record> {
+        self.spots.iter().map(live).collect()
+    }
+
+    /// The same in another order, some of it twice; zones, ticks and what befalls the server in between.
+    pub(crate) fn arrivals(&self, dice: &mut Dice) -> Vec<Arrival> {
+        let wild = dice.roll(4);
+        let mut keyed: Vec<(i64, Spot)> = Vec::new();
+        for spot in &self.spots {
+            let delay = match (wild, dice.roll(100)) {
+                (0, _) => dice.roll(10_000) as i64,
+                (1, 0..50) | (2, 0..90) => 0,
+                (1, 50..90) => dice.roll(300) as i64,
+                (3, _) if !spot.truck.is_multiple_of(4) => 0,
+                _ => dice.roll(8000) as i64,
+            };
+            keyed.push((spot.second.min(8000) + delay, *spot));
+            if dice.chance(8) {
+                keyed.push((spot.second.min(8000) + delay + dice.roll(4000) as i64, *spot));
+            }
+        }
+        keyed.sort_by_key(|(at, spot)| (*at, spot.truck, spot.second));
+        let mut zones: Vec<(usize, Change)> = Vec::new();
+        let mut at = 0;
+        for zone in self.zones() {
+            // Mostly before the trucks set off; revisions come one after the other.
+            at = if dice.chance(60) { at } else { at.max(dice.roll(keyed.len())) };
+            zones.push((at, zone));
+        }
+        zones.reverse();
+        let mut arrivals = Vec::new();
+        let mut sent = 0;
+        while sent < keyed.len() {
+            while zones.last().is_some_and(|(at, _)| *at <= sent) {
+                arrivals.extend(zones.pop().map(|(_, zone)| Arrival::Zone(zone)));
+            }
+            let count = (1 + dice.roll(120)).min(keyed.len() - sent);
+            let spots: Vec<Spot> = keyed[sent..sent + count].iter().map(|(_, spot)| *spot).collect();
+            arrivals.push(Arrival::Frames(envelope(&spots, dice)));
+            sent += count;
+            match dice.roll(40) {
+                0..12 => arrivals.push(Arrival::Tick),
+                12 => arrivals.push(Arrival::Restart),
+                13..16 => arrivals.push(Arrival::Checkpoint),
+                16 => arrivals.push(Arrival::Compact),
+                _ => {}
+            }
+        }
+        arrivals.extend(zones.into_iter().rev().map(|(_, zone)| Arrival::Zone(zone)));
+        arrivals
+    }
+}
+
+/// Some of them one by one, some as batch reports of their truck.
+fn envelope(spots: &[Spot], dice: &mut Dice) -> Vec<Record> {
+    if dice.chance(60) {
+        return spots.iter().map(live).collect();
+    }
+    let mut by_truck: std::collections::BTreeMap<u16, Vec<Spot>> = std::collections::BTreeMap::new();
+    spots.iter().for_each(|spot| by_truck.entry(spot.truck).or_default().push(*spot));
+    by_truck.values().flat_map(|spots| spots.chunks(20)).map(batch).collect()
+}
+
+/// To and fro on the road, with rests, gaps, jumps, wandering positions, and now and then a clock that is hours ahead.
+fn path(truck: u16, dice: &mut Dice) -> Vec<Spot> {
+    let mut spots = Vec::new();
+    let (mut second, mut lon_e6, mut way) = (dice.roll(60) as i64, 103_790_000 + dice.roll(20_000) as i32, 1);
+    let lat_e6 = 25_500_000 + dice.roll(3000) as i32 - 1500;
+    for _ in 0..FIXES {
+        let step_s = 10 + dice.roll(80) as i64;
+        second += step_s;
+        let speed_ms = if dice.chance(15) { 0 } else { 5 + dice.roll(18) as i32 };
+        lon_e6 += way * speed_ms * step_s as i32 * 10;
+        if !(103_785_000..103_835_000).contains(&lon_e6) {
+            way = -way;
+        }
+        if dice.chance(3) {
+            second += 2000 + dice.roll(500) as i64;
+        }
+        let jump = if dice.chance(3) { 60_000 } else { 0 };
+        let noise = |dice: &mut Dice| dice.roll(200) as i32 - 100;
+        spots.push(Spot {
+            truck,
+            second,
+            lon_e6: lon_e6 + jump + noise(dice),
+            lat_e6: lat_e6 + noise(dice),
+            speed_dkmh: (speed_ms * 36) as u16,
+        });
+    }
+    if dice.chance(20) {
+        let at = dice.roll(spots.len());
+        spots[at].second += 20 * 3600;
+    }
+    spots.sort_by_key(|spot| spot.second);
+    spots
+}
