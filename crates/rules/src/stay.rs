@@ -237,6 +237,8 @@ impl Stay {
             end_lon_e7: self.end.lon_e7,
             end_lat_e7: self.end.lat_e7,
             depth_max_m: self.depth_max_cm.saturating_add(50) / 100,
+            start_error_ms: 0,
+            end_error_ms: 0,
         }
     }
 
