@@ -23,11 +23,13 @@
 //!   certain is told by its [`Rule`], in the list [`RULES`].
 
 mod codec;
+mod curve;
 mod fact;
 mod judge;
 pub mod limits;
 mod link;
 mod passage;
+mod rest;
 mod rule;
 mod state;
 mod stay;

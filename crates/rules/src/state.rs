@@ -4,6 +4,7 @@ use model::Timestamp;
 
 use crate::codec::{self, StateError};
 use crate::link::Seen;
+use crate::rest::Rest;
 use crate::stay::Stay;
 
 /// Rule state of one vehicle. Opaque: made by [`step`](crate::step), stored by [`State::encode`]. About 35 bytes
@@ -14,6 +15,8 @@ pub struct State {
     pub(crate) last: Option<Seen>,
     /// A later fix that was out of reach: an outlier, or the first after a jump; the next fix tells.
     pub(crate) aside: Option<Seen>,
+    /// While it stands; `last` is then at the mean place.
+    pub(crate) rest: Option<Rest>,
     /// By zone and revision.
     pub(crate) stays: Vec<Stay>,
 }
@@ -36,7 +39,8 @@ impl State {
     /// Event time of the last fix taken in; [`Timestamp::MIN`] before the first.
     #[must_use]
     pub fn judged_to(&self) -> Timestamp {
-        self.aside.as_ref().or(self.last.as_ref()).map_or(Timestamp::MIN, |seen| seen.time)
+        let seen = self.aside.as_ref().or(self.last.as_ref()).map_or(Timestamp::MIN, |seen| seen.time);
+        self.rest.map_or(seen, |rest| rest.heard.max(seen))
     }
 
     /// Whether nothing is under way: no open stay, and no fix whose fate the next one decides.

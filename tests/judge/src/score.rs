@@ -127,14 +127,22 @@ pub fn score(scene: &Scene, found: &BTreeMap<FactKind, Vec<Found>>, label: &str)
         for (number, plot) in scene.plots.iter().enumerate() {
             let claims: Vec<&Found> = claims.iter().filter(|claim| claim.plot == number).collect();
             let truth: Vec<&Visit> = truth[number].iter().filter(|v| kind == FactKind::VISIT || v.violates).collect();
-            one_plot(scene, plot, &claims, &truth, &mut score, &format!("{label} {kind} zone {}", number + 1));
+            let label = format!("{label} {kind} zone {}", number + 1);
+            one_plot(scene, (plot, kind), &claims, &truth, &mut score, &label);
         }
         scores.insert(kind, score);
     }
     scores
 }
 
-fn one_plot(scene: &Scene, plot: &Plot, claims: &[&Found], truth: &[&Visit], score: &mut Score, label: &str) {
+fn one_plot(
+    scene: &Scene,
+    (plot, kind): (&Plot, FactKind),
+    claims: &[&Found],
+    truth: &[&Visit],
+    score: &mut Score,
+    label: &str,
+) {
     let overlap = |claim: &Found, visit: &Visit| {
         let end_s = claim.end_s.unwrap_or(f64::INFINITY);
         claim.start_s - SLACK_S <= visit.end_s && visit.start_s <= end_s + SLACK_S
@@ -161,7 +169,7 @@ fn one_plot(scene: &Scene, plot: &Plot, claims: &[&Found], truth: &[&Visit], sco
         let sure = claim.confidence >= 700;
         score.sure[0] += usize::from(sure);
         let (Some(first), Some(last)) = (mine.first(), mine.last()) else {
-            let vague = is_vague(scene, plot, claim);
+            let vague = is_vague(scene, plot, claim, kind);
             score.made_up[0] += 1;
             score.made_up[1] += usize::from(!vague);
             if !vague {
@@ -236,9 +244,13 @@ fn is_clear(scene: &Scene, plot: &Plot, visit: &Visit) -> bool {
         || visit.depth_m >= VAGUE_M + chord_error(scene, visit.start_s, visit.end_s).0
 }
 
-fn is_vague(scene: &Scene, plot: &Plot, claim: &Found) -> bool {
+fn is_vague(scene: &Scene, plot: &Plot, claim: &Found, kind: FactKind) -> bool {
     let end_s = claim.end_s.unwrap_or(claim.start_s).min(scene.path.end_s());
     let (chord_m, (from_s, to_s)) = chord_error(scene, claim.start_s, end_s.max(claim.start_s));
+    // Whether a corridor was travelled or crossed is vague only where the way itself is.
+    if kind == FactKind::V06 && matches!(plot.area, Area::Band { .. }) && chord_m < VAGUE_M {
+        return false;
+    }
     let nearest_m = places(scene, from_s, to_s).map(|p| plot.area.depth_m(p)).fold(f64::NEG_INFINITY, f64::max);
     nearest_m >= -(VAGUE_M + chord_m)
 }
