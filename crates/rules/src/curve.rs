@@ -35,11 +35,13 @@ pub(crate) struct Curve {
     legs: u32,
     /// Density of the acceleration that nothing was said about, m2/s3.
     unrest: f64,
+    /// The way beyond what speeds and directions say; `None` when they say nothing.
+    beyond: Option<Metres>,
 }
 
 impl Curve {
     pub(crate) const STRAIGHT: Self =
-        Self { leave: Point::new(0.0, 0.0), arrive: Point::new(0.0, 0.0), legs: 1, unrest: limits::UNREST_MIN };
+        Self { leave: Point::new(0.0, 0.0), arrive: Point::new(0.0, 0.0), legs: 1, unrest: limits::UNREST_MIN, beyond: None };
 
     pub(crate) fn between(a: &Seen, b: &Seen, gap_us: i64) -> Self {
         let gap_s = gap_us as f64 / 1e6;
@@ -56,7 +58,8 @@ impl Curve {
             return Self { unrest: limits::UNREST_UNKNOWN, ..Self::STRAIGHT };
         };
         let mean = Metres::default().plus(out, 0.5).plus(into, 0.5);
-        let astray_m = way.plus(mean, -gap_s).norm();
+        let beyond = way.plus(mean, -gap_s);
+        let astray_m = beyond.norm();
         let change = into.plus(out, -1.0).norm();
         let unrest = limits::UNREST_MIN
             + limits::UNREST_ASTRAY * 6.0 * astray_m * astray_m / (gap_s * gap_s * gap_s)
@@ -75,7 +78,20 @@ impl Curve {
             ((bulge_m / limits::CURVE_CHORD_M).sqrt().ceil() as u32).clamp(2, limits::CURVE_LEGS_MAX)
         };
         let degrees = |m: Metres| Point::new(m.east / lon_m, m.north / lat_m);
-        Self { leave: degrees(leave), arrive: degrees(arrive), legs, unrest }
+        Self { leave: degrees(leave), arrive: degrees(arrive), legs, unrest, beyond: Some(beyond) }
+    }
+
+    /// Whether it is so far from what speeds and directions say that the next fix is waited for.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.beyond.is_some_and(|beyond| beyond.norm() > limits::DOUBT_M)
+    }
+
+    /// Whether the fix between this path and `next` was an outlier: what the one went too far, the other went back.
+    pub(crate) fn is_undone_by(&self, next: &Self) -> bool {
+        self.beyond.zip(next.beyond).is_some_and(|(out, back)| {
+            let least_m = out.norm().min(back.norm());
+            least_m > limits::DOUBT_M && out.plus(back, 1.0).norm() < limits::DOUBT_UNDONE * least_m
+        })
     }
 
     /// In how many straight legs it is judged.

@@ -43,13 +43,10 @@ pub fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, facts: &mut Vec<Fac
                 state.aside.get_or_insert(next);
                 return;
             }
-            Verdict::Over => {
-                if let Some(aside) = state.aside.take() {
-                    drive(ctx, state, aside, facts);
-                }
-            }
+            Verdict::Over => {}
         }
     }
+    state.rest = None;
     drive(ctx, state, next, facts);
     let arrived = state.aside.is_none() && next.rests();
     state.rest = arrived.then(|| Rest::begun(&next, last.time));
@@ -66,25 +63,38 @@ fn stand(ctx: &Context<'_>, state: &mut State, mut rest: Rest, next: &Seen, fact
     travel(ctx, state, &link, Some(&rest), facts);
 }
 
-/// Goes on to the next fix.
+/// Goes on to the next fix; one that is in doubt waits for the one after it.
 fn drive(ctx: &Context<'_>, state: &mut State, next: Seen, facts: &mut Vec<Fact>) {
     let Some(last) = state.last else { return };
-    let aside = state.aside.take();
-    match (Step::between(last, next), aside) {
-        (Step::Path(link), _) => travel(ctx, state, &link, None, facts),
-        (Step::Gap, _) => cut(ctx, state, next, Break::Gap, facts),
-        (Step::Jump, None) => state.aside = Some(next),
-        (Step::Jump, Some(aside)) => match Step::between(aside, next) {
-            Step::Jump => state.aside = Some(next),
-            Step::Gap => {
-                cut(ctx, state, aside, Break::Jump, facts);
-                cut(ctx, state, next, Break::Gap, facts);
-            }
-            Step::Path(link) => {
-                cut(ctx, state, aside, Break::Jump, facts);
-                travel(ctx, state, &link, None, facts);
-            }
-        },
+    let Some(aside) = state.aside.take() else {
+        match Step::between(last, next) {
+            Step::Path(link) if !link.curve.is_doubted() => travel(ctx, state, &link, None, facts),
+            Step::Path(_) | Step::Jump => state.aside = Some(next),
+            Step::Gap => cut(ctx, state, next, Break::Gap, facts),
+        }
+        return;
+    };
+    match (Step::between(last, aside), Step::between(aside, next), Step::between(last, next)) {
+        // An outlier, of less than a jump or more.
+        (Step::Path(out), Step::Path(back), Step::Path(link)) if out.curve.is_undone_by(&back.curve) => {
+            travel(ctx, state, &link, None, facts);
+        }
+        (Step::Path(_), Step::Jump, Step::Path(link)) => travel(ctx, state, &link, None, facts),
+        (Step::Path(out), ..) => {
+            travel(ctx, state, &out, None, facts);
+            drive(ctx, state, next, facts);
+        }
+        (_, _, Step::Path(link)) => travel(ctx, state, &link, None, facts),
+        (_, _, Step::Gap) => cut(ctx, state, next, Break::Gap, facts),
+        (_, Step::Jump, _) => state.aside = Some(next),
+        (_, Step::Gap, _) => {
+            cut(ctx, state, aside, Break::Jump, facts);
+            cut(ctx, state, next, Break::Gap, facts);
+        }
+        (_, Step::Path(link), _) => {
+            cut(ctx, state, aside, Break::Jump, facts);
+            travel(ctx, state, &link, None, facts);
+        }
     }
 }
 

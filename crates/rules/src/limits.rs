@@ -31,6 +31,10 @@ pub const CURVE_CHORD_M: f64 = 0.5;
 pub const CURVE_LEGS_MAX: u32 = 12;
 /// How much longer than the straight line the way is that speeds and directions may speak of.
 pub const CURVE_STRETCH: f64 = 1.6;
+/// A fix this far from where speeds and directions lead waits for the next one, metres.
+pub const DOUBT_M: f64 = 100.0;
+/// It was an outlier when the next path undoes it but for this share.
+pub const DOUBT_UNDONE: f64 = 0.5;
 /// Density of the acceleration of a vehicle that drives on calmly, m2/s3.
 pub const UNREST_MIN: f64 = 0.15;
 /// The same where nothing is known of speed or direction, m2/s3.
@@ -50,7 +54,9 @@ pub const ERROR_NEARING_MPS: f64 = 0.3;
 pub const REST_SPEED_DKMH: u16 = 50;
 /// A fix this near the mean of a rest belongs to it, metres.
 pub const REST_NEAR_M: f64 = 30.0;
-/// Two fixes in a row this far from the mean of a rest end it whatever their speed field says, metres.
+/// From this many fixes on a rest is not ended by one that is not near.
+pub const REST_SETTLED: u32 = 3;
+/// Three fixes in a row this far from the mean of a rest end it whatever their speed field says, metres.
 pub const REST_FAR_M: f64 = 150.0;
 /// So do this many that are not near.
 pub const REST_AWAY: u32 = 5;
@@ -86,11 +92,11 @@ pub const OUTSIDE_M: f64 = 30.0;
 /// A fix this deep inside is no drift, metres (in small areas a quarter of the shorter side).
 pub const DEEP_M: f64 = 15.0;
 /// Whoever drives at this speed was where the fix says, drift or not, 0.1 km/h.
-pub const DRIVING_DKMH: u16 = 200;
+pub const DRIVING_DKMH: u16 = 100;
 /// V06, areas: fixes inside while driving that make a violation.
 pub const V06_FIXES: u32 = 2;
 /// V06, areas: a crossing counts when its middle is this deep, metres (in small areas an eighth of the shorter side).
-pub const V06_CROSSING_DEPTH_M: f64 = 15.0;
+pub const V06_CROSSING_DEPTH_M: f64 = 10.0;
 /// V06, corridors: least way along the axis, metres (on short ones half the axis).
 pub const V06_ALONG_M: f64 = 30.0;
 /// V06, corridors: how many times the way across the axis the way along it must be; a road that passes over or

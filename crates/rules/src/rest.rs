@@ -63,11 +63,14 @@ impl Rest {
             self.away = 0;
             return Verdict::Near;
         }
+        if self.fixes < limits::REST_SETTLED {
+            return Verdict::Over;
+        }
         self.away = self.away.saturating_add(1);
         let Some(aside) = aside else { return Verdict::Away };
         let far = off_m > limits::REST_FAR_M && distance_m(self.point(), aside.point()) > limits::REST_FAR_M;
         let long = self.away >= limits::REST_AWAY && seen.time.since_us(aside.time) >= limits::REST_AWAY_US;
-        if far && self.away == 2 || long { Verdict::Over } else { Verdict::Away }
+        if far && self.away >= 3 || long { Verdict::Over } else { Verdict::Away }
     }
 
     /// Takes a near fix into the mean.

@@ -192,7 +192,8 @@ impl Stay {
         let length_cm = rounded(link.length_m() * stretch.part.share() * 100.0);
         self.length_cm = self.length_cm.saturating_add(length_cm.unsigned_abs());
         let confident = link.confidence >= limits::CROSSING_CONFIDENT_MIN;
-        if stretch.is_crossing() {
+        let driving = link.speed_dkmh() >= u32::from(limits::DRIVING_DKMH);
+        if stretch.is_crossing() || driving {
             let depth_m = ground.shape.depth_m(stretch.middle(link));
             self.deepen(depth_m);
             self.crossed |= confident && depth_m >= ground.crossing_m;

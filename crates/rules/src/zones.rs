@@ -27,7 +27,10 @@ pub(crate) struct Ground {
 impl Ground {
     fn new(zone: &Arc<Zone>, from: Timestamp, to: Timestamp) -> Result<Self, ShapeError> {
         let shape = shape_of(&zone.geometry)?;
-        let side_m = shorter_side_m(shape.bbox());
+        let side_m = match &zone.geometry {
+            Geometry::Corridor { half_width_m, .. } => 2.0 * half_width_m,
+            Geometry::Polygon(_) | Geometry::Circle { .. } => shorter_side_m(shape.bbox()),
+        };
         let along_min_cm =
             shape.axis_length_m().map(|axis_m| (limits::V06_ALONG_M.min(axis_m / 2.0) * 100.0).floor() as u64);
         Ok(Self {
