@@ -3,7 +3,7 @@
 use crate::{FactId, RecordRef, Timestamp, VehicleId, ZoneId};
 
 /// Revision of the rules and the decoder in this binary. A binary that judges differently raises it.
-pub const RULE_REVISION: u32 = 1;
+pub const RULE_REVISION: u32 = 2;
 
 /// What a fact says: a visit of a zone, or a violation with its code (domain reference, V01..V25).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

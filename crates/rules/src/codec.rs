@@ -190,9 +190,13 @@ fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
     if !evidence.is_possible() {
         return Err(StateError::Value("list of evidence"));
     }
-    let left = stay
-        .left
-        .map(|exit| Ok::<_, StateError>(Exit { at: Timestamp(exit.at_us), confidence: per_mille(exit.confidence)?, error_ms: exit.error_ms }));
+    let left = stay.left.map(|exit| {
+        Ok::<_, StateError>(Exit {
+            at: Timestamp(exit.at_us),
+            confidence: per_mille(exit.confidence)?,
+            error_ms: exit.error_ms,
+        })
+    });
     Ok(Stay {
         zone: ZoneId(stay.zone),
         revision: stay.revision,

@@ -40,8 +40,13 @@ pub(crate) struct Curve {
 }
 
 impl Curve {
-    pub(crate) const STRAIGHT: Self =
-        Self { leave: Point::new(0.0, 0.0), arrive: Point::new(0.0, 0.0), legs: 1, unrest: limits::UNREST_MIN, beyond: None };
+    pub(crate) const STRAIGHT: Self = Self {
+        leave: Point::new(0.0, 0.0),
+        arrive: Point::new(0.0, 0.0),
+        legs: 1,
+        unrest: limits::UNREST_MIN,
+        beyond: None,
+    };
 
     pub(crate) fn between(a: &Seen, b: &Seen, gap_us: i64) -> Self {
         let gap_s = gap_us as f64 / 1e6;
@@ -63,7 +68,8 @@ impl Curve {
         let change = into.plus(out, -1.0).norm();
         let unrest = limits::UNREST_MIN
             + limits::UNREST_ASTRAY * 6.0 * astray_m * astray_m / (gap_s * gap_s * gap_s)
-            + limits::UNREST_CHANGE * change * change / (2.0 * gap_s);
+            + if a.rests() == b.rests() { limits::UNREST_CHANGE } else { limits::UNREST_STOP } * change * change
+                / (2.0 * gap_s);
         // Where the speeds would have carried it much farther than it came, it stood for a while: the shape of the way
         // is believed, its scale is not.
         let said_m = 0.5 * (out.norm() + into.norm()) * gap_s;

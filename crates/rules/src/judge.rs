@@ -193,7 +193,9 @@ fn go_on(
     let outside_m = -ground.shape.depth_m(link.b.point());
     let confirmed = match rest {
         Some(rest) => outside_m > rest.margin_m(),
-        None => outside_m > limits::OUTSIDE_M || was_out && stretches.is_empty() && link.gap_us() > 0 && !link.b.rests(),
+        None => {
+            outside_m > limits::OUTSIDE_M || was_out && stretches.is_empty() && link.gap_us() > 0 && !link.b.rests()
+        }
     };
     let over = stay.left.is_some() && (confirmed || link.b.time >= ground.to);
     state_facts(ctx, ground, &mut stay, over, facts);

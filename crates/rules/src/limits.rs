@@ -43,6 +43,8 @@ pub const UNREST_UNKNOWN: f64 = 6.0;
 pub const UNREST_ASTRAY: f64 = 1.0;
 /// Weight of the change of speed and direction.
 pub const UNREST_CHANGE: f64 = 0.3;
+/// The same when it stopped or started: nobody knows when.
+pub const UNREST_STOP: f64 = 3.0;
 /// What the noise of positions moves an edge by, in 95 of 100 cases, metres.
 pub const ERROR_NOISE_M: f64 = 9.0;
 /// Whoever nears an edge more slowly is taken to near it at this speed, m/s.
@@ -89,6 +91,9 @@ pub const CROSSING_CONFIDENT_MIN: u16 = 700;
 
 /// One fix this far outside confirms that the zone was left, metres.
 pub const OUTSIDE_M: f64 = 30.0;
+/// A crossing between two fixes is no visit when it is less deep, metres (in small zones a sixteenth of the shorter
+/// side): the edge itself is not known better.
+pub const GRAZE_M: f64 = 2.0;
 /// A fix this deep inside is no drift, metres (in small areas a quarter of the shorter side).
 pub const DEEP_M: f64 = 15.0;
 /// Whoever drives at this speed was where the fix says, drift or not, 0.1 km/h.

@@ -138,7 +138,13 @@ impl Step {
             (false, true) => limits::CONFIDENCE_GAP,
             (false, false) => 1000,
         };
-        Self::Path(Link { a, b, confidence: of_gap(gap_us).min(ceiling), ceiling, curve: Curve::between(&a, &b, gap_us) })
+        Self::Path(Link {
+            a,
+            b,
+            confidence: of_gap(gap_us).min(ceiling),
+            ceiling,
+            curve: Curve::between(&a, &b, gap_us),
+        })
     }
 }
 

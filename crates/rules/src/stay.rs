@@ -199,9 +199,9 @@ impl Stay {
             self.crossed |= confident && depth_m >= ground.crossing_m;
         }
         let along = || {
-            link.legs().enumerate().filter_map(|(leg, (a, b))| {
-                ground.shape.along(a, b, link.part_in_leg(leg, stretch.part)?)
-            })
+            link.legs()
+                .enumerate()
+                .filter_map(|(leg, (a, b))| ground.shape.along(a, b, link.part_in_leg(leg, stretch.part)?))
         };
         // Without fixes for minutes, as in a tunnel: a path that keeps to the axis for most of its way is no accident.
         let progress_m: f64 = along().map(|along| along.progress_m).sum();
@@ -210,7 +210,8 @@ impl Stay {
             && progress_m.abs() >= limits::V06_AXIS_SHARE * link.length_m();
         self.crossed |= keeps_to_axis && stretch.is_crossing();
         if confident || keeps_to_axis || stretch.start_exact && stretch.end_exact {
-            along().for_each(|along| self.run_along(rounded(along.progress_m * 100.0), rounded(along.across_m() * 100.0)));
+            along()
+                .for_each(|along| self.run_along(rounded(along.progress_m * 100.0), rounded(along.across_m() * 100.0)));
         }
     }
 

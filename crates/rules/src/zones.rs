@@ -20,6 +20,8 @@ pub(crate) struct Ground {
     pub(crate) deep_m: f64,
     /// A crossing whose middle is this deep is no graze, metres.
     pub(crate) crossing_m: f64,
+    /// A crossing less deep is one of the edge alone, centimetres.
+    pub(crate) graze_cm: u32,
     /// The least way along the axis of a corridor, centimetres; `None` for an area.
     pub(crate) along_min_cm: Option<u64>,
 }
@@ -36,6 +38,7 @@ impl Ground {
         Ok(Self {
             zone: Arc::clone(zone),
             deep_m: limits::DEEP_M.min(side_m / 4.0),
+            graze_cm: (limits::GRAZE_M.min(side_m / 16.0) * 100.0).floor() as u32,
             crossing_m: limits::V06_CROSSING_DEPTH_M.min(side_m / 8.0),
             shape,
             from,

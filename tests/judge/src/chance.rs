@@ -12,9 +12,9 @@ pub struct Chance(ChaCha8Rng);
 impl Chance {
     /// The chance of one scene: different for every family and seed.
     pub fn of(family: &str, seed: u64) -> Self {
-        let name = family.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let name = family
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self(ChaCha8Rng::seed_from_u64(name ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
     }
 

@@ -67,11 +67,9 @@ const SOUND: Terminal = Terminal {
 const POOR: Terminal = Terminal { reflections: 0.003, jumps: 0.005, freezes: 0.001, gaps: 0.005, ..SOUND };
 
 /// A terminal through a night.
-const NIGHT: Terminal =
-    Terminal { interval_s: &[30, 60, 120], reflections: 0.001, jumps: 0.002, ..SOUND };
+const NIGHT: Terminal = Terminal { interval_s: &[30, 60, 120], reflections: 0.001, jumps: 0.002, ..SOUND };
 
-const PLOTS: Plots =
-    Plots { every_m: (250.0, 1_200.0), half_m: (25.0, 150.0), beside: 0.35, bridges: 0.3, over: 0.4 };
+const PLOTS: Plots = Plots { every_m: (250.0, 1_200.0), half_m: (25.0, 150.0), beside: 0.35, bridges: 0.3, over: 0.4 };
 
 const MOUNTAIN: Road = Road {
     length_m: 15_000.0,

@@ -27,6 +27,8 @@ pub struct Scene {
     pub path: Path,
     /// Zone n is the plot n - 1.
     pub plots: Vec<Plot>,
+    /// A truck parked all night: nothing is vague there, there were hours to find out.
+    pub parked: bool,
     /// Seconds between two reports.
     pub interval_s: i64,
     /// What the server gets to see: second and fix.
@@ -47,7 +49,8 @@ impl Scene {
         };
         let interval_s = chance.pick(family.terminal.interval_s);
         let reports = reports(&path, &family.terminal, interval_s, &mut chance);
-        Self { path, plots, interval_s, reports }
+        let parked = matches!(family.way, Way::Night { .. });
+        Self { path, plots, parked, interval_s, reports }
     }
 
     /// The plots as zones that always bind.

@@ -10,7 +10,7 @@
 //! chord error around it (the farthest that the true path leaves the straight line between the true places at the two
 //! report times), or when a report was taken at least [`VAGUE_M`] inside; a claim that is not true is vague when the
 //! true path, between the reports around it, came as near to the zone as [`VAGUE_M`] and that chord error together.
-//! Figures are given with and without them.
+//! Figures are given with and without them. Of a parked truck nothing made up is vague.
 
 use std::collections::BTreeMap;
 
@@ -158,7 +158,11 @@ fn one_plot(
             let (chord_m, _) = chord_error(scene, visit.start_s, visit.end_s);
             score.cases.push(format!(
                 "{label}: missed {:.1}..{:.1} depth {:.0} chord {chord_m:.0} of {} every {} s",
-                visit.start_s, visit.end_s, visit.depth_m, kind_of(&plot.area), scene.interval_s
+                visit.start_s,
+                visit.end_s,
+                visit.depth_m,
+                kind_of(&plot.area),
+                scene.interval_s
             ));
         }
     }
@@ -175,7 +179,12 @@ fn one_plot(
             if !vague {
                 score.cases.push(format!(
                     "{label}: made up {:.1}..{:.1?} depth {:.0} at {} of {} every {} s",
-                    claim.start_s, claim.end_s, claim.depth_m, claim.confidence, kind_of(&plot.area), scene.interval_s
+                    claim.start_s,
+                    claim.end_s,
+                    claim.depth_m,
+                    claim.confidence,
+                    kind_of(&plot.area),
+                    scene.interval_s
                 ));
             }
             continue;
@@ -191,7 +200,9 @@ fn one_plot(
             if bound_s.is_some_and(|bound_s| instant.off_s.abs() > 3.0 * bound_s + 2.0) {
                 score.cases.push(format!(
                     "{label}: said {said_s:.1}, true {true_s:.1}, bound {:.1} of {} every {} s",
-                    bound_s.unwrap_or(0.0), kind_of(&plot.area), scene.interval_s
+                    bound_s.unwrap_or(0.0),
+                    kind_of(&plot.area),
+                    scene.interval_s
                 ));
             }
             score.instants.push(instant);
@@ -245,6 +256,9 @@ fn is_clear(scene: &Scene, plot: &Plot, visit: &Visit) -> bool {
 }
 
 fn is_vague(scene: &Scene, plot: &Plot, claim: &Found, kind: FactKind) -> bool {
+    if scene.parked {
+        return false;
+    }
     let end_s = claim.end_s.unwrap_or(claim.start_s).min(scene.path.end_s());
     let (chord_m, (from_s, to_s)) = chord_error(scene, claim.start_s, end_s.max(claim.start_s));
     // Whether a corridor was travelled or crossed is vague only where the way itself is.

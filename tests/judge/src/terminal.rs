@@ -93,7 +93,8 @@ pub fn reports(path: &Path, terminal: &Terminal, interval_s: i64, chance: &mut C
         }
         seen = frozen.map_or(seen, |(at, _)| at);
         if truth.speed > 1.0 {
-            direction_deg = ((truth.heading.to_degrees() + 2.0 * chance.normal()).round() as i64).rem_euclid(360) as u16;
+            direction_deg =
+                ((truth.heading.to_degrees() + 2.0 * chance.normal()).round() as i64).rem_euclid(360) as u16;
         }
         out.push((second, fix(out.len(), second, seen, speed_dkmh(&truth, chance), direction_deg)));
         dt = interval_s;

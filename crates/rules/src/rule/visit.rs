@@ -21,7 +21,10 @@ fn applies(_: &Zone) -> bool {
     true
 }
 
-fn certain(_: &Ground, stay: &Stay) -> bool {
-    let passed = stay.fixes_inside == 0 && stay.left.is_some() && stay.confidence().0 >= limits::CROSSING_VISIT_MIN;
+fn certain(ground: &Ground, stay: &Stay) -> bool {
+    let passed = stay.fixes_inside == 0
+        && stay.left.is_some()
+        && stay.depth_max_cm >= ground.graze_cm
+        && stay.confidence().0 >= limits::CROSSING_VISIT_MIN;
     stay.driven > 0 || stay.deep || stay.rested || stay.crossed || passed
 }
