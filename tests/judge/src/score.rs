@@ -119,7 +119,7 @@ fn at(values: &mut [f64], quantile: f64) -> f64 {
 
 /// Holds the claims of one scene against its truth, for each rule.
 pub fn score(scene: &Scene, found: &BTreeMap<FactKind, Vec<Found>>, label: &str) -> BTreeMap<FactKind, Score> {
-    let truth: Vec<Vec<Visit>> = scene.plots.iter().map(|plot| visits(&scene.path, plot)).collect();
+    let truth: Vec<Vec<Visit>> = scene.plots.iter().map(|plot| reported(scene, visits(&scene.path, plot))).collect();
     let mut scores = BTreeMap::new();
     for kind in [FactKind::VISIT, FactKind::V06] {
         let mut score = Score { scenes: 1, ..Score::default() };
@@ -135,6 +135,18 @@ pub fn score(scene: &Scene, found: &BTreeMap<FactKind, Vec<Found>>, label: &str)
     scores
 }
 
+/// What happened between the first report and the last; before and after nobody was told anything.
+fn reported(scene: &Scene, mut visits: Vec<Visit>) -> Vec<Visit> {
+    let (Some((first, _)), Some((last, _))) = (scene.reports.first(), scene.reports.last()) else { return Vec::new() };
+    let (first_s, last_s) = (*first as f64, *last as f64);
+    visits.retain(|visit| visit.end_s > first_s && visit.start_s < last_s);
+    for visit in &mut visits {
+        visit.from_begin |= visit.start_s <= first_s;
+        visit.to_end |= visit.end_s >= last_s;
+    }
+    visits
+}
+
 fn one_plot(
     scene: &Scene,
     (plot, kind): (&Plot, FactKind),
@@ -147,17 +159,20 @@ fn one_plot(
         let end_s = claim.end_s.unwrap_or(f64::INFINITY);
         claim.start_s - SLACK_S <= visit.end_s && visit.start_s <= end_s + SLACK_S
     };
-    for visit in truth {
+    // What the last report leads to shows with the next one, which never comes.
+    let decided_s = scene.reports.iter().rev().nth(1).map_or(0.0, |(second, _)| *second as f64);
+    for visit in truth.iter().filter(|visit| visit.start_s < decided_s) {
         let clear = is_clear(scene, plot, visit);
         let hit = claims.iter().any(|claim| overlap(claim, visit));
         for class in 0..=usize::from(clear) {
             score.truths[class] += 1;
             score.hits[class] += usize::from(hit);
         }
-        if clear && !hit {
+        if !hit {
+            let class = if clear { "clear" } else { "vague" };
             let (chord_m, _) = chord_error(scene, visit.start_s, visit.end_s);
             score.cases.push(format!(
-                "{label}: missed {:.1}..{:.1} depth {:.0} chord {chord_m:.0} of {} every {} s",
+                "{label}: {class} missed {:.1}..{:.1} depth {:.0} chord {chord_m:.0} of {} every {} s",
                 visit.start_s,
                 visit.end_s,
                 visit.depth_m,
@@ -176,9 +191,10 @@ fn one_plot(
             let vague = is_vague(scene, plot, claim, kind);
             score.made_up[0] += 1;
             score.made_up[1] += usize::from(!vague);
-            if !vague {
+            {
+                let class = if vague { "vague" } else { "clear" };
                 score.cases.push(format!(
-                    "{label}: made up {:.1}..{:.1?} depth {:.0} at {} of {} every {} s",
+                    "{label}: {class} made up {:.1}..{:.1?} depth {:.0} at {} of {} every {} s",
                     claim.start_s,
                     claim.end_s,
                     claim.depth_m,

@@ -165,9 +165,9 @@ fn areas() {
                 expect: &[],
             },
             Case {
-                name: "a corner grazed less than 15 m deep",
-                drive: &[(0, 3_800, -1_000), (30, 5_800, 1_000)],
-                expect: &["visit 1/1 15.000..18.000 high"],
+                name: "a corner grazed less than 10 m deep",
+                drive: &[(0, 3_850, -1_000), (30, 5_850, 1_000)],
+                expect: &["visit 1/1 15.000..17.250 high"],
             },
             Case {
                 name: "the corner cut with a gap of five minutes",
