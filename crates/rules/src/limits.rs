@@ -24,11 +24,11 @@ pub const JUMP_M: f64 = 500.0;
 /// Beyond this gap speeds and directions say nothing about the way, microseconds.
 pub const CURVE_GAP_MAX_US: i64 = 180_000_000;
 /// A path that leaves the straight line by less is judged as straight, metres.
-pub const CURVE_LEAST_M: f64 = 1.0;
+pub const CURVE_LEAST_M: f64 = 2.0;
 /// How far a leg of a curved path may be from it, metres, until there are [`CURVE_LEGS_MAX`] of them.
-pub const CURVE_CHORD_M: f64 = 0.5;
+pub const CURVE_CHORD_M: f64 = 1.5;
 /// Straight legs that a curved path is judged as, at most.
-pub const CURVE_LEGS_MAX: u32 = 12;
+pub const CURVE_LEGS_MAX: u32 = 8;
 /// How much longer than the straight line the way is that speeds and directions may speak of.
 pub const CURVE_STRETCH: f64 = 1.6;
 /// A fix this far from where speeds and directions lead waits for the next one, metres.

@@ -189,10 +189,11 @@ impl Stay {
     }
 
     fn add_stretch(&mut self, ground: &Ground, link: &Link, stretch: &Stretch) {
-        let length_cm = rounded(link.length_m() * stretch.part.share() * 100.0);
+        let link_m = link.length_m();
+        let length_cm = rounded(link_m * stretch.part.share() * 100.0);
         self.length_cm = self.length_cm.saturating_add(length_cm.unsigned_abs());
         let confident = link.confidence >= limits::CROSSING_CONFIDENT_MIN;
-        let driving = link.speed_dkmh() >= u32::from(limits::DRIVING_DKMH);
+        let driving = link_m * 36e6 >= f64::from(limits::DRIVING_DKMH) * link.gap_us() as f64;
         if stretch.is_crossing() || driving {
             let depth_m = ground.shape.depth_m(stretch.middle(link));
             self.deepen(depth_m);
@@ -207,7 +208,7 @@ impl Stay {
         let progress_m: f64 = along().map(|along| along.progress_m).sum();
         let keeps_to_axis = link.is_plausible()
             && stretch.part.share() >= limits::V06_AXIS_SHARE
-            && progress_m.abs() >= limits::V06_AXIS_SHARE * link.length_m();
+            && progress_m.abs() >= limits::V06_AXIS_SHARE * link_m;
         self.crossed |= keeps_to_axis && stretch.is_crossing();
         if confident || keeps_to_axis || stretch.start_exact && stretch.end_exact {
             along()
