@@ -1,5 +1,7 @@
 //! A scene: a drive, the plots around it, and the reports of its terminal. Everything from a family and a seed.
 
+use std::f64::consts::{SQRT_2, TAU};
+
 use model::{Change, ControlRecord, Direction, Fix, Registry, Timestamp, Zone, ZoneId, ZoneKind, ZoneRule};
 use rules::Zones;
 
@@ -119,16 +121,16 @@ fn plant(path: &Path, plots: &Plots, chance: &mut Chance) -> Vec<Plot> {
 
 /// A circle, a rectangle, a star with bays, or a block with a court; `half_m` from its middle to its nearest side.
 fn area(centre: Xy, half_m: f64, chance: &mut Chance) -> Area {
-    let turned = chance.within((0.0, 6.283));
+    let turned = chance.within((0.0, TAU));
     let ring = |corners: &[(f64, f64)]| -> Vec<Xy> {
         corners.iter().map(|(angle, far)| centre + Xy::of_heading(turned + angle) * (half_m * far)).collect()
     };
-    let block = |far: f64| [0.0_f64, 1.571, 3.1416, 4.712].map(|a| (a, far * 1.4142));
+    let block = |far: f64| [0.0, 0.25, 0.5, 0.75].map(|share| (share * TAU, far * SQRT_2));
     match chance.pick(&[0, 1, 2, 3]) {
         0 => Area::Circle { centre, radius_m: half_m },
         1 => Area::Rings(vec![ring(&block(1.0))]),
         2 => {
-            let corners: Vec<_> = (0..12).map(|k| (f64::from(k) * 0.5236, chance.within((1.0, 1.6)))).collect();
+            let corners: Vec<_> = (0..12).map(|k| (f64::from(k) * TAU / 12.0, chance.within((1.0, 1.6)))).collect();
             Area::Rings(vec![ring(&corners)])
         }
         _ if half_m > 80.0 => Area::Rings(vec![ring(&block(1.0)), ring(&block(0.25))]),
@@ -176,7 +178,7 @@ fn crossing(node: &Node, half_width_m: f64, chance: &mut Chance) -> Area {
 /// the plot when it parks outside; across the edge when it parks inside.
 fn night(away_m: (f64, f64), hours: (f64, f64), inside: bool, chance: &mut Chance) -> (Path, Vec<Plot>) {
     let away_m = chance.within(away_m);
-    let out = Xy::of_heading(chance.within((0.0, 6.283)));
+    let out = Xy::of_heading(chance.within((0.0, TAU)));
     let parked = Xy::default();
     let edge = parked + out * if inside { away_m } else { -away_m };
     let area = match chance.pick(&[0, 1, 2]) {

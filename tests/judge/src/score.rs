@@ -191,18 +191,16 @@ fn one_plot(
             let vague = is_vague(scene, plot, claim, kind);
             score.made_up[0] += 1;
             score.made_up[1] += usize::from(!vague);
-            {
-                let class = if vague { "vague" } else { "clear" };
-                score.cases.push(format!(
-                    "{label}: {class} made up {:.1}..{:.1?} depth {:.0} at {} of {} every {} s",
-                    claim.start_s,
-                    claim.end_s,
-                    claim.depth_m,
-                    claim.confidence,
-                    kind_of(&plot.area),
-                    scene.interval_s
-                ));
-            }
+            let class = if vague { "vague" } else { "clear" };
+            score.cases.push(format!(
+                "{label}: {class} made up {:.1}..{:.1?} depth {:.0} at {} of {} every {} s",
+                claim.start_s,
+                claim.end_s,
+                claim.depth_m,
+                claim.confidence,
+                kind_of(&plot.area),
+                scene.interval_s
+            ));
             continue;
         };
         score.true_claims += 1;

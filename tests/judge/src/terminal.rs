@@ -1,6 +1,8 @@
 //! What a terminal makes of the truth: reports with correlated noise, whole seconds, fields as coarse as on the wire,
 //! and everything that goes wrong in the field.
 
+use std::f64::consts::TAU;
+
 use model::{Fix, Marks, Position, RecordRef, TerminalId, Timestamp};
 
 use crate::chance::{Chance, Span};
@@ -53,7 +55,7 @@ impl Noise {
         self.drift = self.drift * keep + Xy::new(chance.normal(), chance.normal()) * fresh;
         if self.excursion.is_none_or(|(.., until)| t >= until) {
             self.excursion = chance.coin(terminal.reflections).then(|| {
-                let to = Xy::of_heading(chance.within((0.0, 6.283))) * chance.within(terminal.reflection_m);
+                let to = Xy::of_heading(chance.within((0.0, TAU))) * chance.within(terminal.reflection_m);
                 (to, t, t + chance.within(terminal.reflection_s))
             });
         }
@@ -85,7 +87,7 @@ pub fn reports(path: &Path, terminal: &Terminal, interval_s: i64, chance: &mut C
         let error = noise.step(terminal, t, dt as f64, chance);
         let mut seen = truth.at + error;
         if chance.coin(terminal.jumps) {
-            seen = seen + Xy::of_heading(chance.within((0.0, 6.283))) * 200.0;
+            seen = seen + Xy::of_heading(chance.within((0.0, TAU))) * 200.0;
         }
         frozen = frozen.filter(|(_, until)| t < *until);
         if frozen.is_none() && chance.coin(terminal.freezes) {

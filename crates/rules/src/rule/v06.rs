@@ -12,8 +12,8 @@ pub(super) const RULE: Rule = Rule {
     kind: FactKind::V06,
     level: 3,
     definition: "Forbidden corridor: travelled along the axis in a direction that it binds, for any duration, also \
-                 between two fixes; whoever passes over or under it does not. Forbidden area: two fixes inside, or one \
-                 deeper than drift, or a confident crossing between two fixes.",
+                 between two fixes; whoever passes over or under it does not. Forbidden area: two fixes inside while \
+                 driving, one deeper than drift, a stand inside, or a confident way through it between fixes.",
     applies: Zone::is_forbidden,
     certain,
 };
