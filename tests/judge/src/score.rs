@@ -147,18 +147,14 @@ fn reported(scene: &Scene, mut visits: Vec<Visit>) -> Vec<Visit> {
     visits
 }
 
-fn one_plot(
-    scene: &Scene,
-    (plot, kind): (&Plot, FactKind),
-    claims: &[&Found],
-    truth: &[&Visit],
-    score: &mut Score,
-    label: &str,
-) {
-    let overlap = |claim: &Found, visit: &Visit| {
-        let end_s = claim.end_s.unwrap_or(f64::INFINITY);
-        claim.start_s - SLACK_S <= visit.end_s && visit.start_s <= end_s + SLACK_S
-    };
+/// Whether a claim, widened, and a true stay share any time.
+fn overlap(claim: &Found, visit: &Visit) -> bool {
+    let end_s = claim.end_s.unwrap_or(f64::INFINITY);
+    claim.start_s - SLACK_S <= visit.end_s && visit.start_s <= end_s + SLACK_S
+}
+
+/// Counts what was found of the truth.
+fn recall(scene: &Scene, plot: &Plot, claims: &[&Found], truth: &[&Visit], score: &mut Score, label: &str) {
     // What the last report leads to shows with the next one, which never comes.
     let decided_s = scene.reports.iter().rev().nth(1).map_or(0.0, |(second, _)| *second as f64);
     for visit in truth.iter().filter(|visit| visit.start_s < decided_s) {
@@ -181,6 +177,17 @@ fn one_plot(
             ));
         }
     }
+}
+
+fn one_plot(
+    scene: &Scene,
+    (plot, kind): (&Plot, FactKind),
+    claims: &[&Found],
+    truth: &[&Visit],
+    score: &mut Score,
+    label: &str,
+) {
+    recall(scene, plot, claims, truth, score, label);
     let mut taken = vec![false; truth.len()];
     for claim in claims {
         let mine: Vec<usize> =
