@@ -3,7 +3,7 @@
 use crate::{FactId, RecordRef, Timestamp, VehicleId, ZoneId};
 
 /// Revision of the rules and the decoder in this binary. A binary that judges differently raises it.
-pub const RULE_REVISION: u32 = 1;
+pub const RULE_REVISION: u32 = 2;
 
 /// What a fact says: a visit of a zone, or a violation with its code (domain reference, V01..V25).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +85,16 @@ pub struct Measures {
     pub end_lat_e7: i32,
     /// Greatest depth inside, metres from the edge.
     pub depth_max_m: u32,
+    /// How far the start may be off, either way, milliseconds: true in 95 of 100 cases. [`Measures::ERROR_UNKNOWN`]
+    /// when nothing is known from before.
+    pub start_error_ms: u32,
+    /// The same of the end; 0 while it lasts.
+    pub end_error_ms: u32,
+}
+
+impl Measures {
+    /// No bound can be stated: the stay was found, or lost, where nothing is known of the way.
+    pub const ERROR_UNKNOWN: u32 = u32::MAX;
 }
 
 /// Whether a fact holds. The numbers are kept and never change.

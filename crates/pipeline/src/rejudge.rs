@@ -89,6 +89,7 @@ impl Bench {
         let mut walk = Walk {
             vehicle: job.vehicle,
             order: &job.order,
+            rows: &rows,
             state: start.state.clone(),
             found: start.open.iter().map(|fact| (fact.id, fact.clone())).collect(),
             anchor: None,
@@ -136,22 +137,33 @@ impl Bench {
         job: &Job,
         mut stored: Vec<StoredState>,
     ) -> Result<(Anchor, BTreeMap<FactId, FactRow>), StoreError> {
-        let anchor = job.anchors.iter().rfind(|anchor| anchor.judged_to < job.order.span.from);
-        stored.retain(|state| anchor.is_none_or(|anchor| anchor.judged_to < state.judged_to));
-        while let Some(candidate) = stored.pop() {
-            // One of another version of the rules cannot be gone on from.
-            let Ok(state) = State::decode(&candidate.state) else { continue };
+        let mut anchors: Vec<&Anchor> = job.anchors.iter().collect();
+        anchors.retain(|anchor| anchor.judged_to < job.order.span.from);
+        loop {
+            let newest = stored.last().map_or(Timestamp::MIN, |stored| stored.judged_to);
+            let (judged_to, state, open) = match anchors.pop_if(|anchor| anchor.judged_to >= newest) {
+                Some(anchor) => (anchor.judged_to, anchor.state.clone(), Some(anchor.open.clone())),
+                None => match stored.pop().map(|stored| (stored.judged_to, State::decode(&stored.state))) {
+                    Some((judged_to, Ok(state))) => (judged_to, state, None),
+                    // One of another version of the rules cannot be gone on from.
+                    Some(_) => continue,
+                    None => break,
+                },
+            };
             let rows = self.facts(job.vehicle, state.open_since()).await?;
-            let open = state.open_facts(job.vehicle).filter(|(_, is_stated)| *is_stated);
-            let open: Option<Vec<Fact>> = open.map(|(id, _)| still_open(rows.get(&id))).collect();
-            if let Some(open) = open {
-                return Ok((Anchor { judged_to: candidate.judged_to, state, open }, rows));
+            if !is_clear(&state, job.vehicle, &rows) {
+                continue;
+            }
+            let stated = || {
+                let open = state.open_facts(job.vehicle).filter(|(_, is_stated)| *is_stated);
+                open.map(|(id, _)| still_open(rows.get(&id))).collect()
+            };
+            if let Some(open) = open.or_else(stated) {
+                return Ok((Anchor { judged_to, state, open }, rows));
             }
         }
-        let nothing = || Anchor { judged_to: Timestamp::MIN, state: State::default(), open: Vec::new() };
-        let anchor = anchor.cloned().unwrap_or_else(nothing);
-        let rows = self.facts(job.vehicle, anchor.state.open_since()).await?;
-        Ok((anchor, rows))
+        let anchor = Anchor { judged_to: Timestamp::MIN, state: State::default(), open: Vec::new() };
+        Ok((anchor, self.facts(job.vehicle, Timestamp::MIN).await?))
     }
 
     async fn facts(&self, vehicle: VehicleId, from: Timestamp) -> Result<BTreeMap<FactId, FactRow>, StoreError> {
@@ -177,6 +189,14 @@ impl Bench {
         walk.arrive();
         Ok(())
     }
+}
+
+/// Whether each fact was over in that state, open in it, or began later.
+fn is_clear(state: &State, vehicle: VehicleId, rows: &BTreeMap<FactId, FactRow>) -> bool {
+    let mut unclear = rows
+        .values()
+        .filter(|row| row.fact.standing != Standing::Void && state.may_begin_yet(row.fact.started_at));
+    unclear.all(|row| state.open_facts(vehicle).any(|(id, _)| id == row.fact.id))
 }
 
 /// What was stated of a fact, while it lasts.
@@ -218,6 +238,8 @@ fn known(before: &BTreeMap<FactId, FactRow>, changed: &[FactRow], since: Timesta
 struct Walk<'a> {
     vehicle: VehicleId,
     order: &'a Order,
+    /// What was found before.
+    rows: &'a BTreeMap<FactId, FactRow>,
     state: State,
     found: BTreeMap<FactId, Fact>,
     /// Where the last late fix was just judged.
@@ -236,7 +258,8 @@ impl Walk<'_> {
         if fix.time > self.state.judged_to() && fix.time > self.order.span.to {
             self.arrive();
             let judged_to = self.state.judged_to();
-            if self.before.get(&judged_to).is_some_and(|stored| *stored == self.state.encode()) {
+            let is_met = self.before.get(&judged_to).is_some_and(|stored| *stored == self.state.encode());
+            if is_met && is_clear(&self.state, self.vehicle, self.rows) {
                 self.met = Some(judged_to);
                 return true;
             }

@@ -4,13 +4,14 @@ use model::{Position, RecordRef, Timestamp, ZoneId};
 use prost::Message;
 
 use crate::limits;
-use crate::link::Seen;
+use crate::link::{NO_DIRECTION, Seen};
+use crate::rest::Rest;
 use crate::state::State;
 use crate::stay::{Evidence, Exit, Place, Stay};
 use crate::wire;
 
 /// First byte of a stored state; raised when its meaning changes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why stored bytes are no state. The fault is with the store, or with a binary of another version.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -35,6 +36,7 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
         last: state.last.map(seen_to),
         aside: state.aside.map(seen_to),
         stays: state.stays.iter().map(stay_to).collect(),
+        rest: state.rest.map(rest_to),
     };
     let mut bytes = Vec::with_capacity(1 + message.encoded_len());
     bytes.push(VERSION);
@@ -51,12 +53,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, StateError> {
     let state = State {
         last: message.last.map(seen_from).transpose()?,
         aside: message.aside.map(seen_from).transpose()?,
+        rest: message.rest.map(rest_from).transpose()?,
         stays: message.stays.into_iter().map(stay_from).collect::<Result<_, _>>()?,
     };
     if state.stays.len() > limits::OPEN_MAX || !state.stays.is_sorted_by(|a, b| a.key() < b.key()) {
         return Err(StateError::Value("list of stays"));
     }
-    if state.last.is_none() && (state.aside.is_some() || !state.stays.is_empty()) {
+    if state.last.is_none() && (state.aside.is_some() || state.rest.is_some() || !state.stays.is_empty()) {
         return Err(StateError::Value("last fix"));
     }
     if encode(&state) != bytes {
@@ -65,12 +68,41 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, StateError> {
     Ok(state)
 }
 
+fn rest_to(rest: Rest) -> wire::Rest {
+    wire::Rest {
+        since_us: rest.since.0,
+        before_us: rest.before.0,
+        lon_e9: rest.lon_e9,
+        lat_e9: rest.lat_e9,
+        fixes: rest.fixes,
+        away: rest.away,
+        heard_us: rest.heard.0,
+    }
+}
+
+fn rest_from(rest: wire::Rest) -> Result<Rest, StateError> {
+    let on_globe = rest.lon_e9.unsigned_abs() <= 180_000_000_000 && rest.lat_e9.unsigned_abs() <= 90_000_000_000;
+    if !on_globe || !(1..=Rest::FULL).contains(&rest.fixes) {
+        return Err(StateError::Value("rest"));
+    }
+    Ok(Rest {
+        since: Timestamp(rest.since_us),
+        before: Timestamp(rest.before_us),
+        lon_e9: rest.lon_e9,
+        lat_e9: rest.lat_e9,
+        fixes: rest.fixes,
+        away: rest.away,
+        heard: Timestamp(rest.heard_us),
+    })
+}
+
 fn seen_to(seen: Seen) -> wire::Seen {
     wire::Seen {
         time_us: seen.time.0,
         lon_e6: seen.lon_e6,
         lat_e6: seen.lat_e6,
         speed_dkmh: seen.speed_dkmh.into(),
+        direction_deg: seen.direction_deg.into(),
         swapped: seen.swapped,
         speed_off: seen.speed_off,
         late: seen.late,
@@ -87,6 +119,7 @@ fn seen_from(seen: wire::Seen) -> Result<Seen, StateError> {
         lon_e6: seen.lon_e6,
         lat_e6: seen.lat_e6,
         speed_dkmh: u16::try_from(seen.speed_dkmh).map_err(|_| StateError::Value("speed"))?,
+        direction_deg: direction(seen.direction_deg)?,
         swapped: seen.swapped,
         speed_off: seen.speed_off,
         late: seen.late,
@@ -135,9 +168,19 @@ fn stay_to(stay: &Stay) -> wire::Stay {
         depth_max_cm: stay.depth_max_cm,
         deep: stay.deep,
         crossed: stay.crossed,
-        along_cm: stay.along_cm,
+        ahead_cm: stay.ahead_cm,
+        back_cm: stay.back_cm,
+        ahead_max_cm: stay.ahead_max_cm,
+        back_max_cm: stay.back_max_cm,
+        start_error_ms: stay.start_error_ms,
+        driven: stay.driven,
+        rested: stay.rested,
         across_cm: stay.across_cm,
-        left: stay.left.map(|exit| wire::Exit { at_us: exit.at.0, confidence: exit.confidence.into() }),
+        left: stay.left.map(|exit| wire::Exit {
+            at_us: exit.at.0,
+            confidence: exit.confidence.into(),
+            error_ms: exit.error_ms,
+        }),
         stated: stay.stated,
         evidence_first: records(&stay.evidence.first),
         evidence_last: records(&stay.evidence.last),
@@ -150,9 +193,13 @@ fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
     if !evidence.is_possible() {
         return Err(StateError::Value("list of evidence"));
     }
-    let left = stay
-        .left
-        .map(|exit| Ok::<_, StateError>(Exit { at: Timestamp(exit.at_us), confidence: per_mille(exit.confidence)? }));
+    let left = stay.left.map(|exit| {
+        Ok::<_, StateError>(Exit {
+            at: Timestamp(exit.at_us),
+            confidence: per_mille(exit.confidence)?,
+            error_ms: exit.error_ms,
+        })
+    });
     Ok(Stay {
         zone: ZoneId(stay.zone),
         revision: stay.revision,
@@ -168,13 +215,23 @@ fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
         depth_max_cm: stay.depth_max_cm,
         deep: stay.deep,
         crossed: stay.crossed,
-        along_cm: stay.along_cm,
+        ahead_cm: stay.ahead_cm,
+        back_cm: stay.back_cm,
+        ahead_max_cm: stay.ahead_max_cm,
+        back_max_cm: stay.back_max_cm,
+        start_error_ms: stay.start_error_ms,
+        driven: stay.driven,
+        rested: stay.rested,
         across_cm: stay.across_cm,
         left: left.transpose()?,
         stated: stay.stated,
         evidence,
         late: stay.late,
     })
+}
+
+fn direction(value: u32) -> Result<u16, StateError> {
+    u16::try_from(value).ok().filter(|deg| *deg <= NO_DIRECTION).ok_or(StateError::Value("direction"))
 }
 
 fn per_mille(value: u32) -> Result<u16, StateError> {

@@ -1,11 +1,12 @@
 //! One fix on top of the state: links it to the last one, moves every stay along, states facts.
 
-use model::{Confidence, Fact, Fix, VehicleId};
+use model::{Confidence, Fact, Fix, Measures, VehicleId};
 
 use crate::fact;
 use crate::limits;
 use crate::link::{Break, Link, Seen, Step};
 use crate::passage::{self, Stretch};
+use crate::rest::{Rest, Verdict};
 use crate::rule::RULES;
 use crate::state::State;
 use crate::stay::{Exit, Stay};
@@ -29,33 +30,79 @@ pub struct Context<'a> {
 pub fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, facts: &mut Vec<Fact>) {
     let Some(next) = Seen::of(fix) else { return };
     let Some(last) = state.last else {
-        begin(ctx, state, next, Break::First, facts);
+        begin(ctx, state, next, Break::First, Measures::ERROR_UNKNOWN, facts);
+        state.rest = next.rests().then(|| Rest::begun(&next, next.time));
         return;
     };
-    let aside = state.aside.take();
-    match (Step::between(last, next), aside) {
-        (Step::Path(link), _) => travel(ctx, state, &link, facts),
-        (Step::Gap, _) => cut(ctx, state, next, Break::Gap, facts),
-        (Step::Jump, None) => state.aside = Some(next),
-        (Step::Jump, Some(aside)) => match Step::between(aside, next) {
-            Step::Jump => state.aside = Some(next),
-            Step::Gap => {
-                cut(ctx, state, aside, Break::Jump, facts);
-                cut(ctx, state, next, Break::Gap, facts);
+    if let Some(mut rest) = state.rest.filter(|_| next.rests()) {
+        let verdict = rest.judge(&next, state.aside.as_ref());
+        state.rest = Some(rest);
+        match verdict {
+            Verdict::Near => return stand(ctx, state, rest, &next, facts),
+            Verdict::Away => {
+                state.aside.get_or_insert(next);
+                return;
             }
-            Step::Path(link) => {
-                cut(ctx, state, aside, Break::Jump, facts);
-                travel(ctx, state, &link, facts);
-            }
-        },
+            Verdict::Over => {}
+        }
+    }
+    state.rest = None;
+    drive(ctx, state, next, facts);
+    let arrived = state.aside.is_none() && next.rests();
+    state.rest = arrived.then(|| Rest::begun(&next, last.time));
+}
+
+/// Goes on standing: where the mean of all fixes of the rest lies.
+fn stand(ctx: &Context<'_>, state: &mut State, mut rest: Rest, next: &Seen, facts: &mut Vec<Fact>) {
+    let Some(last) = state.last else { return };
+    rest.take(next);
+    state.aside = None;
+    state.rest = Some(rest);
+    let placed = rest.placed(next);
+    let link = Link::standing(Seen { lon_e6: placed.lon_e6, lat_e6: placed.lat_e6, ..last }, placed);
+    travel(ctx, state, &link, Some(&rest), facts);
+}
+
+/// Goes on to the next fix; one that is in doubt waits for the one after it.
+fn drive(ctx: &Context<'_>, state: &mut State, next: Seen, facts: &mut Vec<Fact>) {
+    let Some(last) = state.last else { return };
+    let Some(aside) = state.aside.take() else {
+        match Step::between(last, next) {
+            Step::Path(link) if !link.curve.is_doubted() => travel(ctx, state, &link, None, facts),
+            Step::Path(_) | Step::Jump => state.aside = Some(next),
+            Step::Gap => cut(ctx, state, next, Break::Gap, facts),
+        }
+        return;
+    };
+    match (Step::between(last, aside), Step::between(aside, next), Step::between(last, next)) {
+        // An outlier, of less than a jump or more.
+        (Step::Path(out), Step::Path(back), Step::Path(link)) if out.curve.is_undone_by(&back.curve) => {
+            travel(ctx, state, &link, None, facts);
+        }
+        (Step::Path(_), Step::Jump, Step::Path(link)) => travel(ctx, state, &link, None, facts),
+        (Step::Path(out), ..) => {
+            travel(ctx, state, &out, None, facts);
+            drive(ctx, state, next, facts);
+        }
+        (_, _, Step::Path(link)) => travel(ctx, state, &link, None, facts),
+        (_, _, Step::Gap) => cut(ctx, state, next, Break::Gap, facts),
+        (_, Step::Jump, _) => state.aside = Some(next),
+        (_, Step::Gap, _) => {
+            cut(ctx, state, aside, Break::Jump, facts);
+            cut(ctx, state, next, Break::Gap, facts);
+        }
+        (_, Step::Path(link), _) => {
+            cut(ctx, state, aside, Break::Jump, facts);
+            travel(ctx, state, &link, None, facts);
+        }
     }
 }
 
 /// Starts at a fix, with nothing known from before.
-fn begin(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, facts: &mut Vec<Fact>) {
+fn begin(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, error_ms: u32, facts: &mut Vec<Fact>) {
     ctx.zones.at(seen.point(), seen.time, |ground| {
         if has_room(&state.stays, ground) {
-            let mut stay = Stay::found(ground, &seen, after);
+            let mut stay = Stay::found(ground, &seen, after, error_ms);
             state_facts(ctx, ground, &mut stay, false, facts);
             state.stays.push(stay);
         }
@@ -65,22 +112,24 @@ fn begin(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, facts: 
 
 /// Ends every stay at the last fix, or where it went out before, and starts anew at `seen`.
 fn cut(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, facts: &mut Vec<Fact>) {
+    let unseen_us = state.last.map_or(0, |last| seen.time.since_us(last.time));
+    let error_ms = u32::try_from(unseen_us / 1_000).unwrap_or(Measures::ERROR_UNKNOWN);
     for mut stay in std::mem::take(&mut state.stays) {
         if stay.left.is_none() {
             stay.ceiling = stay.ceiling.min(after.ceiling_before());
         }
-        end_unseen(ctx, state.last, stay, facts);
+        end_unseen(ctx, state.last, stay, error_ms, facts);
     }
-    begin(ctx, state, seen, after, facts);
+    begin(ctx, state, seen, after, error_ms, facts);
 }
 
 /// Ends a stay that no path leads out of.
-fn end_unseen(ctx: &Context<'_>, last: Option<Seen>, mut stay: Stay, facts: &mut Vec<Fact>) {
+fn end_unseen(ctx: &Context<'_>, last: Option<Seen>, mut stay: Stay, error_ms: u32, facts: &mut Vec<Fact>) {
     let ground = ctx.zones.ground(stay.key());
     if stay.left.is_none() {
         let seen_at = last.map_or(stay.started_at, |seen| seen.time);
         let at = ground.map_or(seen_at, |ground| seen_at.min(ground.to)).max(stay.started_at);
-        stay.left = Some(Exit { at, confidence: Confidence::FULL.0 });
+        stay.left = Some(Exit { at, confidence: Confidence::FULL.0, error_ms });
     }
     match ground {
         Some(ground) => state_facts(ctx, ground, &mut stay, true, facts),
@@ -88,19 +137,13 @@ fn end_unseen(ctx: &Context<'_>, last: Option<Seen>, mut stay: Stay, facts: &mut
     }
 }
 
-/// Moves along a path: stays go on, end or wait for the exit to be confirmed; new ones begin.
-fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, facts: &mut Vec<Fact>) {
-    let mut passages: Vec<(&Ground, Vec<Stretch>)> = Vec::new();
-    ctx.zones.touching(link.a.point(), link.b.point(), |ground, inside| {
-        let stretches = passage::cut(ground, link, inside);
-        if !stretches.is_empty() {
-            passages.push((ground, stretches));
-        }
-    });
+/// Moves along a path, or stands: stays go on, end or wait for the exit to be confirmed; new ones begin.
+fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, rest: Option<&Rest>, facts: &mut Vec<Fact>) {
+    let mut passages = passage::met(ctx.zones, link);
     let mut kept = Vec::with_capacity(state.stays.len());
     for mut stay in std::mem::take(&mut state.stays) {
         let Some(ground) = ctx.zones.ground(stay.key()) else {
-            end_unseen(ctx, state.last, stay, facts);
+            end_unseen(ctx, state.last, stay, Measures::ERROR_UNKNOWN, facts);
             continue;
         };
         let found = passages.binary_search_by_key(&stay.key(), |(ground, _)| ground.key());
@@ -108,14 +151,17 @@ fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, facts: &mut Vec<Fac
         if link.is_long() && !stretches.is_empty() {
             stay.span_gap();
         }
-        kept.extend(go_on(ctx, ground, link, stay, &stretches, facts));
+        kept.extend(go_on(ctx, ground, (link, rest), stay, &stretches, facts));
     }
     for (ground, mut stretches) in passages {
         // A path that starts on the way out of a zone where no stay is open makes none.
         stretches.retain(|stretch| stretch.part.t_out > 0.0);
         if let Some(first) = stretches.first().filter(|_| has_room(&kept, ground)) {
-            let stay = Stay::entered(ground, link, first);
-            kept.extend(go_on(ctx, ground, link, stay, &stretches, facts));
+            let stay = match rest {
+                Some(rest) => Stay::stopped(ground, link, rest),
+                None => Stay::entered(ground, link, first),
+            };
+            kept.extend(go_on(ctx, ground, (link, rest), stay, &stretches, facts));
         }
     }
     kept.sort_by_key(Stay::key);
@@ -127,25 +173,31 @@ fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, facts: &mut Vec<Fac
 fn go_on(
     ctx: &Context<'_>,
     ground: &Ground,
-    link: &Link,
+    (link, rest): (&Link, Option<&Rest>),
     mut stay: Stay,
     stretches: &[Stretch],
     facts: &mut Vec<Fact>,
 ) -> Option<Stay> {
     let was_out = stay.left.is_some();
     if !stretches.is_empty() {
-        stay.travel(ground, link, stretches);
+        stay.travel(ground, link, rest, stretches);
     } else {
         stay.fix_outside(&link.b);
         if !was_out {
-            let at = link.a.time.min(ground.to).max(stay.started_at);
-            stay.left = Some(Exit { at, confidence: link.ceiling });
+            // It went out at the fix before, or had stopped outside when it came.
+            let at = rest.map_or(link.a.time, |rest| rest.since).min(ground.to).max(stay.started_at);
+            let error_ms = rest.map_or_else(|| link.error_ms(0.0, |p| ground.shape.depth_m(p)), Rest::error_ms);
+            stay.left = Some(Exit { at, confidence: link.ceiling, error_ms });
         }
     }
-    let over = stay.left.is_some()
-        && (was_out && stretches.is_empty() && link.gap_us() > 0
-            || link.b.time >= ground.to
-            || ground.shape.depth_m(link.b.point()) < -limits::OUTSIDE_M);
+    let outside_m = -ground.shape.depth_m(link.b.point());
+    let confirmed = match rest {
+        Some(rest) => outside_m > rest.margin_m(),
+        None => {
+            outside_m > limits::OUTSIDE_M || was_out && stretches.is_empty() && link.gap_us() > 0 && !link.b.rests()
+        }
+    };
+    let over = stay.left.is_some() && (confirmed || link.b.time >= ground.to);
     state_facts(ctx, ground, &mut stay, over, facts);
     (!over).then_some(stay)
 }

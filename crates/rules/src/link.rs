@@ -1,8 +1,9 @@
 //! What lies between two judged fixes: a path with a confidence, or a cut; not what zones make of it.
 
-use geofence::{Point, distance_m};
+use geofence::{Interval, Point, distance_m};
 use model::{Fix, Marks, RecordRef, Timestamp};
 
+use crate::curve::Curve;
 use crate::limits;
 
 /// What the state keeps of a judged fix.
@@ -14,6 +15,8 @@ pub(crate) struct Seen {
     /// Latitude, 1e-6 degree.
     pub(crate) lat_e6: i32,
     pub(crate) speed_dkmh: u16,
+    /// Degrees from north, clockwise; [`NO_DIRECTION`] when the field is out of its range.
+    pub(crate) direction_deg: u16,
     /// Coordinates were swapped back: judged with low confidence.
     pub(crate) swapped: bool,
     /// The speed field is out of its range: believed only as far as the implied speed goes.
@@ -22,6 +25,9 @@ pub(crate) struct Seen {
     pub(crate) late: bool,
     pub(crate) source: RecordRef,
 }
+
+/// Stands for a direction that is not known.
+pub(crate) const NO_DIRECTION: u16 = 360;
 
 impl Seen {
     /// `None` for a fix that cannot be judged.
@@ -32,11 +38,17 @@ impl Seen {
             lon_e6: rounded(lon * 1e6) as i32,
             lat_e6: rounded(lat * 1e6) as i32,
             speed_dkmh: fix.speed_dkmh,
+            direction_deg: if fix.direction_deg < NO_DIRECTION { fix.direction_deg } else { NO_DIRECTION },
             swapped: fix.marks.has(Marks::SWAPPED),
             speed_off: fix.marks.has(Marks::SPEED_RANGE),
             late: fix.marks.has(Marks::LATE),
             source: fix.source,
         })
+    }
+
+    /// Whether the vehicle says itself that it stands, give or take the noise of the speed field.
+    pub(crate) fn rests(&self) -> bool {
+        self.speed_dkmh <= limits::REST_SPEED_DKMH && !self.swapped
     }
 
     pub(crate) fn point(&self) -> Point {
@@ -58,6 +70,7 @@ pub(crate) struct Link {
     pub(crate) confidence: u16,
     /// Confidence of an instant on it that needs no interpolation, per mille.
     pub(crate) ceiling: u16,
+    pub(crate) curve: Curve,
 }
 
 /// Where what is known of a vehicle begins anew.
@@ -128,7 +141,13 @@ impl Step {
             (false, true) => limits::CONFIDENCE_GAP,
             (false, false) => 1000,
         };
-        Self::Path(Link { a, b, confidence: of_gap(gap_us).min(ceiling), ceiling })
+        Self::Path(Link {
+            a,
+            b,
+            confidence: of_gap(gap_us).min(ceiling),
+            ceiling,
+            curve: Curve::between(&a, &b, gap_us),
+        })
     }
 }
 
@@ -149,9 +168,63 @@ fn is_doubtful(length_m: f64, gap_us: i64) -> bool {
 }
 
 impl Link {
+    /// From a place to itself.
+    pub(crate) fn standing(a: Seen, b: Seen) -> Self {
+        let gap_us = b.time.since_us(a.time).max(0);
+        let ceiling = if gap_us > limits::GAP_MAX_US { limits::CONFIDENCE_GAP } else { 1000 };
+        Self { a, b, confidence: of_gap(gap_us).min(ceiling), ceiling, curve: Curve::STRAIGHT }
+    }
+
     /// Its length, metres.
     pub(crate) fn length_m(&self) -> f64 {
-        distance_m(self.a.point(), self.b.point())
+        self.legs().map(|(a, b)| distance_m(a, b)).sum()
+    }
+
+    /// The straight legs that it is judged as, each of the same time.
+    pub(crate) fn legs(&self) -> impl Iterator<Item = (Point, Point)> + '_ {
+        let count = self.curve.legs();
+        (0..count).map(move |leg| (self.knot(leg), self.knot(leg + 1)))
+    }
+
+    /// Where a leg begins; the ends are the fixes, to the bit.
+    fn knot(&self, leg: u32) -> Point {
+        match leg {
+            0 => self.a.point(),
+            _ if leg >= self.curve.legs() => self.b.point(),
+            _ => self.curve.at(self.a.point(), self.b.point(), f64::from(leg) / f64::from(self.curve.legs())),
+        }
+    }
+
+    /// The part of it that a part of one leg is.
+    pub(crate) fn part_of_leg(&self, leg: usize, part: Interval) -> Interval {
+        let count = f64::from(self.curve.legs());
+        let t = |within: f64| ((leg as f64 + within) / count).min(1.0);
+        Interval { t_in: t(part.t_in), t_out: t(part.t_out) }
+    }
+
+    /// What a part of it is within one leg; `None` where they do not meet.
+    pub(crate) fn part_in_leg(&self, leg: usize, part: Interval) -> Option<Interval> {
+        let count = f64::from(self.curve.legs());
+        let t = |whole: f64| (whole * count - leg as f64).clamp(0.0, 1.0);
+        let within = Interval { t_in: t(part.t_in), t_out: t(part.t_out) };
+        (within.t_in < within.t_out || count == 1.0).then_some(within)
+    }
+
+    /// How far an instant at `t` may be off, milliseconds, where the depth in a zone is `depth_m`: the noise of
+    /// positions and what may happen between two fixes, over how fast the edge is neared.
+    pub(crate) fn error_ms(&self, t: f64, depth_m: impl Fn(Point) -> f64) -> u32 {
+        let gap_s = self.gap_us() as f64 / 1e6;
+        if gap_s == 0.0 {
+            return 0;
+        }
+        let window = (1.0 / gap_s).clamp(0.02, 0.2);
+        let (from, to) = ((t - window).max(0.0), (t + window).min(1.0));
+        let nearing_mps = (depth_m(self.at(to)) - depth_m(self.at(from))).abs() / ((to - from) * gap_s);
+        let astray_m = self.curve.astray_m(t, gap_s);
+        let off_m = (limits::ERROR_NOISE_M * limits::ERROR_NOISE_M + astray_m * astray_m).sqrt();
+        let most_s = gap_s * t.max(1.0 - t) + limits::ERROR_NOISE_M / nearing_mps.max(limits::ERROR_NEARING_MPS);
+        let off_s = (off_m / nearing_mps.max(limits::ERROR_NEARING_MPS)).min(most_s);
+        rounded(off_s * 1e3).clamp(0, i64::from(u32::MAX - 1)) as u32
     }
 
     pub(crate) fn gap_us(&self) -> i64 {
@@ -174,7 +247,9 @@ impl Link {
     }
 
     pub(crate) fn at(&self, t: f64) -> Point {
-        self.a.point().lerp(self.b.point(), t)
+        let count = self.curve.legs();
+        let leg = ((t * f64::from(count)) as u32).min(count - 1);
+        self.knot(leg).lerp(self.knot(leg + 1), t * f64::from(count) - f64::from(leg))
     }
 
     /// Mean speed, 0.1 km/h; 0 when no time passed.
@@ -206,6 +281,7 @@ mod tests {
             lon_e6: 103_800_000,
             lat_e6,
             speed_dkmh: 0,
+            direction_deg: NO_DIRECTION,
             swapped: false,
             speed_off: false,
             late: false,

@@ -5,6 +5,7 @@ use model::{FactId, Timestamp, VehicleId};
 use crate::codec::{self, StateError};
 use crate::fact::fact_id;
 use crate::link::Seen;
+use crate::rest::Rest;
 use crate::rule::RULES;
 use crate::stay::Stay;
 
@@ -16,6 +17,8 @@ pub struct State {
     pub(crate) last: Option<Seen>,
     /// A later fix that was out of reach: an outlier, or the first after a jump; the next fix tells.
     pub(crate) aside: Option<Seen>,
+    /// While it stands; `last` is then at the mean place.
+    pub(crate) rest: Option<Rest>,
     /// By zone and revision.
     pub(crate) stays: Vec<Stay>,
 }
@@ -38,13 +41,23 @@ impl State {
     /// Event time of the last fix taken in; [`Timestamp::MIN`] before the first.
     #[must_use]
     pub fn judged_to(&self) -> Timestamp {
-        self.aside.as_ref().or(self.last.as_ref()).map_or(Timestamp::MIN, |seen| seen.time)
+        let seen = self.aside.as_ref().or(self.last.as_ref()).map_or(Timestamp::MIN, |seen| seen.time);
+        self.rest.map_or(seen, |rest| rest.heard.max(seen))
     }
 
-    /// Event time of the last fix on the path: what begins from here on does not begin before it.
+    /// What begins from here on does not begin before this: event time of the last fix on the path, or when it came to
+    /// stand.
     #[must_use]
     pub fn path_to(&self) -> Timestamp {
-        self.last.as_ref().map_or(Timestamp::MIN, |seen| seen.time)
+        let last = self.last.as_ref().map_or(Timestamp::MIN, |seen| seen.time);
+        self.rest.map_or(last, |rest| rest.since.min(last))
+    }
+
+    /// Whether a stay that began at this instant, and is not open, may be over as well as begin from here on: where a
+    /// vehicle stands turns out only while it stands.
+    #[must_use]
+    pub fn may_begin_yet(&self, started_at: Timestamp) -> bool {
+        self.last.is_some_and(|last| self.path_to() <= started_at && started_at < last.time)
     }
 
     /// What is stated from here on began no earlier than this.

@@ -10,6 +10,26 @@ pub(crate) struct State {
     pub(crate) aside: Option<Seen>,
     #[prost(message, repeated, tag = "3")]
     pub(crate) stays: Vec<Stay>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) rest: Option<Rest>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Rest {
+    #[prost(int64, tag = "1")]
+    pub(crate) since_us: i64,
+    #[prost(int64, tag = "2")]
+    pub(crate) before_us: i64,
+    #[prost(sint64, tag = "3")]
+    pub(crate) lon_e9: i64,
+    #[prost(sint64, tag = "4")]
+    pub(crate) lat_e9: i64,
+    #[prost(uint32, tag = "5")]
+    pub(crate) fixes: u32,
+    #[prost(uint32, tag = "6")]
+    pub(crate) away: u32,
+    #[prost(int64, tag = "7")]
+    pub(crate) heard_us: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -26,10 +46,12 @@ pub(crate) struct Seen {
     pub(crate) swapped: bool,
     #[prost(bool, tag = "6")]
     pub(crate) speed_off: bool,
-    #[prost(bool, tag = "8")]
-    pub(crate) late: bool,
     #[prost(message, optional, tag = "7")]
     pub(crate) source: Option<Record>,
+    #[prost(uint32, tag = "8")]
+    pub(crate) direction_deg: u32,
+    #[prost(bool, tag = "9")]
+    pub(crate) late: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -78,8 +100,8 @@ pub(crate) struct Stay {
     pub(crate) deep: bool,
     #[prost(bool, tag = "16")]
     pub(crate) crossed: bool,
-    #[prost(sint64, tag = "17")]
-    pub(crate) along_cm: i64,
+    #[prost(uint64, tag = "17")]
+    pub(crate) ahead_cm: u64,
     #[prost(sint64, tag = "18")]
     pub(crate) across_cm: i64,
     #[prost(message, optional, tag = "19")]
@@ -90,7 +112,19 @@ pub(crate) struct Stay {
     pub(crate) evidence_first: Vec<Record>,
     #[prost(message, repeated, tag = "22")]
     pub(crate) evidence_last: Vec<Record>,
-    #[prost(bool, tag = "23")]
+    #[prost(uint64, tag = "23")]
+    pub(crate) back_cm: u64,
+    #[prost(uint64, tag = "24")]
+    pub(crate) ahead_max_cm: u64,
+    #[prost(uint64, tag = "25")]
+    pub(crate) back_max_cm: u64,
+    #[prost(uint32, tag = "26")]
+    pub(crate) start_error_ms: u32,
+    #[prost(uint32, tag = "27")]
+    pub(crate) driven: u32,
+    #[prost(bool, tag = "28")]
+    pub(crate) rested: bool,
+    #[prost(bool, tag = "29")]
     pub(crate) late: bool,
 }
 
@@ -100,4 +134,6 @@ pub(crate) struct Exit {
     pub(crate) at_us: i64,
     #[prost(uint32, tag = "2")]
     pub(crate) confidence: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) error_ms: u32,
 }

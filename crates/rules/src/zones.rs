@@ -20,19 +20,25 @@ pub(crate) struct Ground {
     pub(crate) deep_m: f64,
     /// A crossing whose middle is this deep is no graze, metres.
     pub(crate) crossing_m: f64,
+    /// A crossing less deep is one of the edge alone, centimetres.
+    pub(crate) graze_cm: u32,
     /// The least way along the axis of a corridor, centimetres; `None` for an area.
-    pub(crate) along_min_cm: Option<i64>,
+    pub(crate) along_min_cm: Option<u64>,
 }
 
 impl Ground {
     fn new(zone: &Arc<Zone>, from: Timestamp, to: Timestamp) -> Result<Self, ShapeError> {
         let shape = shape_of(&zone.geometry)?;
-        let side_m = shorter_side_m(shape.bbox());
+        let side_m = match &zone.geometry {
+            Geometry::Corridor { half_width_m, .. } => 2.0 * half_width_m,
+            Geometry::Polygon(_) | Geometry::Circle { .. } => shorter_side_m(shape.bbox()),
+        };
         let along_min_cm =
-            shape.axis_length_m().map(|axis_m| (limits::V06_ALONG_M.min(axis_m / 2.0) * 100.0).floor() as i64);
+            shape.axis_length_m().map(|axis_m| (limits::V06_ALONG_M.min(axis_m / 2.0) * 100.0).floor() as u64);
         Ok(Self {
             zone: Arc::clone(zone),
-            deep_m: limits::V06_DEEP_M.min(side_m / 4.0),
+            deep_m: limits::DEEP_M.min(side_m / 4.0),
+            graze_cm: (limits::GRAZE_M.min(side_m / 16.0) * 100.0).floor() as u32,
             crossing_m: limits::V06_CROSSING_DEPTH_M.min(side_m / 8.0),
             shape,
             from,

@@ -116,7 +116,7 @@ fn add_fact(hash: &mut Sha256, row: &FactRow) {
     hash.update(confidence.0.to_be_bytes());
     hash.update([u8::from(*detected_late)]);
     hash.update(rule_revision.to_be_bytes());
-    for number in [m.fixes_inside, m.length_m, m.speed_max_dkmh, m.depth_max_m] {
+    for number in [m.fixes_inside, m.length_m, m.speed_max_dkmh, m.depth_max_m, m.start_error_ms, m.end_error_ms] {
         hash.update(number.to_be_bytes());
     }
     for number in [m.start_lon_e7, m.start_lat_e7, m.end_lon_e7, m.end_lat_e7] {

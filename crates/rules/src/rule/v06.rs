@@ -1,5 +1,6 @@
 //! V06, entered a forbidden zone (进入禁行区); domain reference 7.2.
 
+use geofence::Direction;
 use model::{FactKind, Zone};
 
 use super::Rule;
@@ -11,8 +12,8 @@ pub(super) const RULE: Rule = Rule {
     kind: FactKind::V06,
     level: 3,
     definition: "Forbidden corridor: travelled along the axis in a direction that it binds, for any duration, also \
-                 between two fixes; whoever passes over or under it does not. Forbidden area: two fixes inside, or one \
-                 deeper than drift, or a confident crossing between two fixes.",
+                 between two fixes; whoever passes over or under it does not. Forbidden area: two fixes inside while \
+                 driving, one deeper than drift, a stand inside, or a confident way through it between fixes.",
     applies: Zone::is_forbidden,
     certain,
 };
@@ -20,13 +21,15 @@ pub(super) const RULE: Rule = Rule {
 fn certain(ground: &Ground, stay: &Stay) -> bool {
     match ground.along_min_cm {
         Some(along_min_cm) => travelled_along(ground, stay, along_min_cm),
-        None => stay.fixes_inside >= limits::V06_FIXES || stay.deep || stay.crossed,
+        None => stay.driven >= limits::V06_FIXES || stay.deep || stay.rested || stay.crossed,
     }
 }
 
-fn travelled_along(ground: &Ground, stay: &Stay, along_min_cm: i64) -> bool {
-    let along_cm = stay.along_cm.saturating_abs();
-    let across_cm = stay.across_cm.saturating_abs();
-    let bound = ground.shape.direction().is_none_or(|direction| direction.covers(stay.along_cm as f64));
-    bound && along_cm >= along_min_cm && along_cm > across_cm.saturating_mul(limits::V06_ALONG_RATIO)
+fn travelled_along(ground: &Ground, stay: &Stay, along_min_cm: u64) -> bool {
+    let along_cm = match ground.shape.direction() {
+        Some(Direction::Forward) => stay.ahead_max_cm,
+        Some(Direction::Backward) => stay.back_max_cm,
+        Some(Direction::Both) | None => stay.ahead_max_cm.max(stay.back_max_cm),
+    };
+    along_cm >= along_min_cm && along_cm > stay.across_cm.unsigned_abs().saturating_mul(limits::V06_ALONG_RATIO)
 }

@@ -10,8 +10,9 @@ use crate::zones::Ground;
 pub(super) const RULE: Rule = Rule {
     kind: FactKind::VISIT,
     level: 0,
-    definition: "A judged fix inside the zone, or a path through it between two fixes that are near enough in time. \
-                 A corridor counts as visited also when it is merely crossed.",
+    definition: "A fix inside the zone while driving or deeper than drift, a stand inside by more than its mean may be \
+                 off, or a path through it between two fixes that are near enough in time. A corridor counts as \
+                 visited also when it is merely crossed.",
     applies,
     certain,
 };
@@ -20,6 +21,10 @@ fn applies(_: &Zone) -> bool {
     true
 }
 
-fn certain(_: &Ground, stay: &Stay) -> bool {
-    stay.fixes_inside > 0 || stay.crossed || stay.confidence().0 >= limits::CROSSING_VISIT_MIN
+fn certain(ground: &Ground, stay: &Stay) -> bool {
+    let passed = stay.fixes_inside == 0
+        && stay.left.is_some()
+        && stay.depth_max_cm >= ground.graze_cm
+        && stay.confidence().0 >= limits::CROSSING_VISIT_MIN;
+    stay.driven > 0 || stay.deep || stay.rested || stay.crossed || passed
 }

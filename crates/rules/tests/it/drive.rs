@@ -73,7 +73,7 @@ pub(crate) fn zones(zones: Vec<Zone>) -> Zones {
     Zones::build(&registry(zones.into_iter().map(|zone| (0, Change::ZonePut(zone))).collect()))
 }
 
-/// A fix: second of the drive, east, north.
+/// A fix: second of the drive, east, north. It moves at 50 km/h, nobody knows where to: paths are straight.
 pub(crate) type Leg = (i64, i32, i32);
 
 pub(crate) fn fix(number: usize, (secs, east, north): Leg) -> Fix {
@@ -88,11 +88,11 @@ pub(crate) fn fix(number: usize, (secs, east, north): Leg) -> Fix {
         lon_wire: (LON_E6 + east) as u32,
         altitude_wire: 0,
         speed_dkmh: 500,
-        direction_deg: 0,
+        direction_deg: 999,
         time_bcd: [0; 6],
         mileage_hm: None,
         items: Box::default(),
-        marks: Marks::default(),
+        marks: Marks::DIRECTION_RANGE,
     }
 }
 

@@ -2,5 +2,6 @@
 
 mod bounds;
 mod drive;
+mod motion;
 mod properties;
 mod scenarios;

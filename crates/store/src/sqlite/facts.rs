@@ -10,7 +10,8 @@ use crate::{CaseState, ChangeToken, FactCursor, FactFilter, FactRow, Page, Store
 
 const COLUMNS: &str = "id, revision, kind, vehicle, zone, zone_revision, started_at, ended_at, confidence, \
      detected_late, rule_revision, fixes_inside, length_m, speed_max_dkmh, start_lon_e7, start_lat_e7, end_lon_e7, \
-     end_lat_e7, depth_max_m, evidence, carrier, changed, case_state, standing, as_of, superseded_by";
+     end_lat_e7, depth_max_m, start_error_ms, end_error_ms, evidence, carrier, changed, case_state, standing, as_of, \
+     superseded_by";
 
 /// Everything but the key, taken over from the row that comes in.
 const REPLACE: &str = "kind = excluded.kind, vehicle = excluded.vehicle, zone = excluded.zone, \
@@ -19,7 +20,8 @@ const REPLACE: &str = "kind = excluded.kind, vehicle = excluded.vehicle, zone = 
      rule_revision = excluded.rule_revision, fixes_inside = excluded.fixes_inside, length_m = excluded.length_m, \
      speed_max_dkmh = excluded.speed_max_dkmh, start_lon_e7 = excluded.start_lon_e7, \
      start_lat_e7 = excluded.start_lat_e7, end_lon_e7 = excluded.end_lon_e7, end_lat_e7 = excluded.end_lat_e7, \
-     depth_max_m = excluded.depth_max_m, evidence = excluded.evidence, carrier = excluded.carrier, \
+     depth_max_m = excluded.depth_max_m, start_error_ms = excluded.start_error_ms, \
+     end_error_ms = excluded.end_error_ms, evidence = excluded.evidence, carrier = excluded.carrier, \
      changed = excluded.changed, case_state = excluded.case_state, standing = excluded.standing, \
      as_of = excluded.as_of, superseded_by = excluded.superseded_by";
 
@@ -45,6 +47,8 @@ fn push_rows(query: &mut QueryBuilder<Sqlite>, rows: &[FactRow]) {
             .push_bind(m.end_lon_e7)
             .push_bind(m.end_lat_e7)
             .push_bind(i64::from(m.depth_max_m))
+            .push_bind(i64::from(m.start_error_ms))
+            .push_bind(i64::from(m.end_error_ms))
             .push_bind(references(&f.evidence))
             .push_bind(row.carrier.map(|c| signed(c.0)))
             .push_bind(signed(row.changed))
@@ -82,6 +86,8 @@ fn read(row: &SqliteRow) -> Result<FactRow, StoreError> {
                 end_lon_e7: f.int("end_lon_e7")?,
                 end_lat_e7: f.int("end_lat_e7")?,
                 depth_max_m: f.int("depth_max_m")?,
+                start_error_ms: f.int("start_error_ms")?,
+                end_error_ms: f.int("end_error_ms")?,
             },
             evidence,
         },
