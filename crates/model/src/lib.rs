@@ -67,7 +67,7 @@ pub use schedule::{Calendar, CalendarDay, DAY_MIN, DayKind, OnDays, Schedule, We
 pub use thresholds::{THRESHOLD_PREFIX, THRESHOLDS, Threshold, ThresholdError};
 pub use time::{DAY_US, Timestamp, TimestampError};
 pub use zone::{Corridor, Direction, Geometry, LegalBasis, Zone, ZoneKind};
-pub use zone_rule::{Ask, Exemption, ZoneRule};
+pub use zone_rule::{Ask, Exemption, RuleFault, ZoneRule, check_rules};
 
 /// A point or vertex, WGS-84, degrees: `x` longitude, `y` latitude.
 pub type Coord = geo_types::Coord<f64>;

@@ -49,6 +49,7 @@ pub struct Records {
     calendar: Calendar,
     roads: OrdMap<RoadId, Arc<Road>>,
     drivers: OrdMap<DriverId, Arc<Driver>>,
+    certificates: OrdMap<String, DriverId>,
     driving: OrdMap<VehicleId, History<Option<DriverId>>>,
     loads: OrdMap<VehicleId, History<Arc<Load>>>,
     drafts: OrdMap<ZoneId, Arc<Zone>>,
@@ -73,9 +74,7 @@ impl Records {
             Change::RoadDelete { id } => {
                 self.roads.remove(id);
             }
-            Change::DriverPut(driver) => {
-                self.drivers.insert(driver.id, Arc::new(driver.clone()));
-            }
+            Change::DriverPut(driver) => self.put_driver(driver),
             Change::DriverOn(DriverOn { vehicle, driver, from }) => {
                 insert(self.driving.entry(*vehicle).or_default(), *from, *driver);
             }
@@ -110,6 +109,16 @@ impl Records {
             }
             _ => {}
         }
+    }
+
+    fn put_driver(&mut self, driver: &Driver) {
+        if let Some(known) = self.drivers.get(&driver.id) {
+            self.certificates.remove(&known.certificate);
+        }
+        if !driver.certificate.is_empty() {
+            self.certificates.insert(driver.certificate.clone(), driver.id);
+        }
+        self.drivers.insert(driver.id, Arc::new(driver.clone()));
     }
 
     fn put_permit(&mut self, permit: &Permit, recorded_at: Timestamp) {
@@ -180,6 +189,12 @@ impl Records {
     #[must_use]
     pub fn driver(&self, id: DriverId) -> Option<&Arc<Driver>> {
         self.drivers.get(&id)
+    }
+
+    /// A driver by qualification certificate.
+    #[must_use]
+    pub fn driver_by_certificate(&self, certificate: &str) -> Option<&Arc<Driver>> {
+        self.drivers.get(self.certificates.get(certificate)?)
     }
 
     /// The drivers, by id, those after `after` only.
