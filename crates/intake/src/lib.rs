@@ -7,6 +7,8 @@
 mod crs;
 mod fault;
 mod geometry;
+mod reader;
+mod rules;
 mod text;
 mod track;
 mod vehicles;
@@ -14,7 +16,7 @@ mod zones;
 
 pub use crs::Crs;
 pub use fault::Fault;
-pub use geometry::check_geometry;
+pub use geometry::{Frame, shapes};
 pub use text::{csv_cell, decode_text, gbk_len};
 pub use track::{TrackFormat, TrackWriter, mark_names};
 pub use vehicles::{ROWS_MAX, VehicleRow, read_vehicles};

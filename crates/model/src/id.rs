@@ -129,6 +129,18 @@ identity!(
     HoldId, u64, "h_", 13
 );
 identity!(
+    /// A permit (通行证, 报备, 通知通行).
+    PermitId, u64, "m_", 13
+);
+identity!(
+    /// A road (公路).
+    RoadId, u64, "r_", 13
+);
+identity!(
+    /// A driver (驾驶员).
+    DriverId, u64, "d_", 13
+);
+identity!(
     /// A computed fact, the same in every replay: a hash of what it is about.
     FactId, u128, "f_", 26
 );

@@ -102,7 +102,7 @@ impl Dispatcher {
         let registry = Arc::new(self.registry.clone());
         self.judging = Arc::new(Judging { registry: registry.clone(), zones });
         *self.shared.registry.write() = registry;
-        batch.control.iter().filter_map(reach).min()
+        batch.control.iter().filter_map(|record| reach(&self.registry, record)).min()
     }
 
     fn records<'a>(&mut self, batch: &'a Batch) -> (Vec<Placed>, Vec<(TerminalId, &'a Record)>) {
@@ -233,9 +233,12 @@ impl Dispatcher {
 }
 
 /// From which event time on a change of a zone counts.
-fn reach(record: &ControlRecord) -> Option<Timestamp> {
+fn reach(registry: &Registry, record: &ControlRecord) -> Option<Timestamp> {
     match &record.change {
         Change::ZonePut(zone) => Some(zone.valid_from.unwrap_or(record.recorded_at)),
+        Change::ZoneVoid { id, revision, .. } => {
+            registry.zone_at_revision(*id, *revision).map(|zone| zone.valid_from.unwrap_or(zone.recorded_at))
+        }
         Change::ZoneDelete { .. } => Some(record.recorded_at),
         _ => None,
     }

@@ -193,9 +193,8 @@ impl Bench {
 
 /// Whether each fact was over in that state, open in it, or began later.
 fn is_clear(state: &State, vehicle: VehicleId, rows: &BTreeMap<FactId, FactRow>) -> bool {
-    let mut unclear = rows
-        .values()
-        .filter(|row| row.fact.standing != Standing::Void && state.may_begin_yet(row.fact.started_at));
+    let mut unclear =
+        rows.values().filter(|row| row.fact.standing != Standing::Void && state.may_begin_yet(row.fact.started_at));
     unclear.all(|row| state.open_facts(vehicle).any(|(id, _)| id == row.fact.id))
 }
 

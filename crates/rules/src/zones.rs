@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use geofence::{Bbox, MAX_SHAPES, Point, Shape, ShapeError, ZoneIndex, distance_m};
+use geofence::{Bbox, MAX_SHAPES, Point, Shape, ZoneIndex, distance_m};
 use model::{Direction, Geometry, Registry, Timestamp, Zone, ZoneId};
 
 use crate::limits;
@@ -27,10 +27,11 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    fn new(zone: &Arc<Zone>, from: Timestamp, to: Timestamp) -> Result<Self, ShapeError> {
+    fn new(zone: &Arc<Zone>, from: Timestamp, to: Timestamp) -> Result<Self, String> {
         let shape = shape_of(&zone.geometry)?;
         let side_m = match &zone.geometry {
             Geometry::Corridor { half_width_m, .. } => 2.0 * half_width_m,
+            Geometry::Corridors(list) => 2.0 * list.iter().map(|one| one.half_width_m).fold(f64::INFINITY, f64::min),
             Geometry::Polygon(_) | Geometry::Circle { .. } => shorter_side_m(shape.bbox()),
         };
         let along_min_cm =
@@ -56,18 +57,26 @@ impl Ground {
     }
 }
 
-fn shape_of(geometry: &Geometry) -> Result<Shape, ShapeError> {
-    match geometry {
+fn shape_of(geometry: &Geometry) -> Result<Shape, String> {
+    let shape = match geometry {
         Geometry::Polygon(area) => Shape::polygon(area),
         Geometry::Circle { centre, radius_m } => Shape::circle(Point::from(*centre), *radius_m),
         Geometry::Corridor { axis, half_width_m, direction } => {
-            let direction = match direction {
-                Direction::Both => geofence::Direction::Both,
-                Direction::Forward => geofence::Direction::Forward,
-                Direction::Backward => geofence::Direction::Backward,
-            };
-            Shape::corridor(axis, *half_width_m, direction)
+            Shape::corridor(axis, *half_width_m, direction_of(*direction))
         }
+        Geometry::Corridors(list) => match list.as_slice() {
+            [one] => Shape::corridor(&one.axis, one.half_width_m, direction_of(one.direction)),
+            several => return Err(format!("{} corridors in one zone are not judged", several.len())),
+        },
+    };
+    shape.map_err(|error| error.to_string())
+}
+
+const fn direction_of(direction: Direction) -> geofence::Direction {
+    match direction {
+        Direction::Both => geofence::Direction::Both,
+        Direction::Forward => geofence::Direction::Forward,
+        Direction::Backward => geofence::Direction::Backward,
     }
 }
 
@@ -120,7 +129,7 @@ impl Zones {
             };
             match ground {
                 Ok(ground) => grounds.push(ground),
-                Err(why) => broken.push((zone.id, zone.revision, why.to_string())),
+                Err(why) => broken.push((zone.id, zone.revision, why)),
             }
         }
         grounds.sort_by_key(Ground::key);

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{SQRT_2, TAU};
 
-use model::{Change, ControlRecord, Direction, Fix, Registry, Timestamp, Zone, ZoneId, ZoneKind, ZoneRule};
+use model::{Change, ControlRecord, Direction, Fix, LegalBasis, Registry, Timestamp, Zone, ZoneId, ZoneKind, ZoneRule};
 use rules::Zones;
 
 use crate::area::Area;
@@ -65,9 +65,12 @@ impl Scene {
                 name: format!("plot {seq}"),
                 kind: ZoneKind::Custom,
                 geometry: plot.area.geometry(plot.direction),
-                rules: if plot.forbidden { vec![ZoneRule::Forbidden] } else { Vec::new() },
+                rules: if plot.forbidden { vec![ZoneRule::forbidden()] } else { Vec::new() },
                 source_crs: "wgs84".into(),
-                legal_basis: String::new(),
+                legal: LegalBasis::default(),
+                place: String::new(),
+                detour: String::new(),
+                drafted_by: None,
                 valid_from: Some(Timestamp::MIN),
                 valid_to: None,
                 recorded_at: T0,

@@ -103,7 +103,7 @@ pub(crate) fn admit(trucks: std::ops::RangeInclusive<u16>) -> Vec<Change> {
         let (terminal, vehicle) = (terminal(number), VehicleId(u64::from(number)));
         let text = String::new;
         [
-            Change::VehiclePut(Vehicle { id: vehicle, plate: None, carrier: None }),
+            Change::VehiclePut(Vehicle { id: vehicle, ..Vehicle::default() }),
             Change::TerminalPut { terminal, maker: text(), model: text(), device: text() },
             Change::Bind { terminal, vehicle, from: Timestamp::MIN },
         ]
@@ -118,9 +118,12 @@ pub(crate) fn zone(id: u64, revision: u32, from: i64, lon: f64, radius_m: f64) -
         name: "source".into(),
         kind: ZoneKind::WaterSource1,
         geometry: Geometry::Circle { centre: Coord { x: lon, y: 25.5 }, radius_m },
-        rules: if id.is_multiple_of(2) { vec![ZoneRule::Forbidden] } else { Vec::new() },
+        rules: if id.is_multiple_of(2) { vec![ZoneRule::forbidden()] } else { Vec::new() },
         source_crs: "wgs84".into(),
-        legal_basis: String::new(),
+        legal: model::LegalBasis::default(),
+        place: String::new(),
+        detour: String::new(),
+        drafted_by: None,
         valid_from: Some(Timestamp::from_secs(T0 + from)),
         valid_to: None,
         recorded_at: Timestamp(0),
