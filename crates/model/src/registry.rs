@@ -8,8 +8,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use crate::{
-    Base, CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Forwarder, ForwarderId, Hold, HoldId,
-    Network, Plate, Scope, TerminalId, Timestamp, VehicleId, Zone, ZoneId,
+    Base, CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Fix, Forwarder, ForwarderId, Hold,
+    HoldId, Network, Plate, Scope, TerminalId, Timestamp, VehicleId, Zone, ZoneId,
 };
 
 /// A carrier (承运人).
@@ -350,6 +350,13 @@ impl Registry {
     #[must_use]
     pub fn vehicle_at(&self, terminal: TerminalId, time: Timestamp) -> Option<VehicleId> {
         self.terminals.get(&terminal)?.vehicle_at(time)
+    }
+
+    /// Whether a fix that is stored with a vehicle is its own: its terminal did not, as was recorded later, speak for
+    /// another at that event time.
+    #[must_use]
+    pub fn owns(&self, vehicle: VehicleId, fix: &Fix) -> bool {
+        !fix.is_dated() || self.vehicle_at(fix.terminal, fix.time).is_none_or(|owner| owner == vehicle)
     }
 
     /// The revision of a zone that stands: the last one, unless it was withdrawn.
