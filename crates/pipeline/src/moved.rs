@@ -70,15 +70,13 @@ mod tests {
     fn only_who_was_thought_to_be_spoken_for_loses_fixes() {
         let terminal = TerminalId::from_wire(&[1, 0x39]);
         let mut registry = Registry::default();
-        let mut seq = 0;
         // From, vehicle, and who loses.
         let cases: [(i64, u64, &[u64]); 6] =
             [(i64::MIN, 1, &[]), (100, 2, &[1]), (200, 3, &[2]), (150, 4, &[2, 3]), (150, 4, &[]), (0, 1, &[2, 4])];
-        for (from, vehicle, before) in cases {
+        for ((from, vehicle, before), seq) in cases.into_iter().zip(1..) {
             let change = Change::Bind { terminal, vehicle: VehicleId(vehicle), from: Timestamp(from) };
             let found = Rebound::of(&change, &registry).map(|rebound| rebound.before).unwrap_or_default();
             assert_eq!(found, before.iter().copied().map(VehicleId).collect::<Vec<_>>(), "{from} {vehicle}");
-            seq += 1;
             registry.apply(&ControlRecord { seq, recorded_at: Timestamp(0), actor: "t".into(), change });
         }
     }
