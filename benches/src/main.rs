@@ -1,6 +1,6 @@
 //! Figures, each beside its peer in the same run: decoding, durable ingest, ack latency, fairness, memory, tracks at rest,
-//! recovery; and a long run under mixed load. It measures and checks its own arithmetic; what the figures should be is
-//! in `--help` and printed beside them.
+//! judging again, recovery; and a long run under mixed load. It measures and checks its own arithmetic; what the figures
+//! should be is in `--help` and printed beside them.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "tables on stdout are what this program is for")]
 
@@ -15,6 +15,7 @@ mod fsync;
 mod http;
 mod ingest;
 mod judgement;
+mod late;
 mod latency;
 mod memory;
 mod peers;
@@ -57,6 +58,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Bench::Read => tables.push(show(tracks::read(cli)?)),
         Bench::Growth => tables.push(show(tracks::growth(cli)?)),
         Bench::Judgement => tables.extend(judgement::run(cli, show)?),
+        Bench::Late => tables.push(show(late::run(cli)?)),
         Bench::Recovery(load) => tables.push(show(recovery::run(cli, load)?)),
         Bench::All => tables = all(cli)?,
         Bench::Soak(options) => return soak::run(cli, options),
@@ -79,6 +81,7 @@ fn all(cli: &Cli) -> Result<Vec<Table>, Failure> {
         ("read", |cli| tracks::read(cli).map(one)),
         ("growth", |cli| tracks::growth(cli).map(one)),
         ("judgement", |cli| judgement::run(cli, show)),
+        ("late", |cli| late::run(cli).map(one)),
         ("recovery", |cli| recovery::run(cli, &cli::Load::default()).map(one)),
     ];
     let (mut tables, mut failed) = (Vec::new(), Vec::new());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use crate::{
-    Base, Binding, Carrier, CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Forwarder,
+    Base, Binding, Carrier, CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Fix, Forwarder,
     ForwarderId, Hold, HoldId, Network, Plate, Records, Scope, Terminal, TerminalId, Timestamp, Vehicle, VehicleId,
     Zone, ZoneId,
 };
@@ -327,6 +327,13 @@ impl Registry {
     #[must_use]
     pub fn vehicle_at(&self, terminal: TerminalId, time: Timestamp) -> Option<VehicleId> {
         self.terminals.get(&terminal)?.vehicle_at(time)
+    }
+
+    /// Whether a fix that is stored with a vehicle is its own: its terminal did not, as was recorded later, speak for
+    /// another at that event time.
+    #[must_use]
+    pub fn owns(&self, vehicle: VehicleId, fix: &Fix) -> bool {
+        !fix.is_dated() || self.vehicle_at(fix.terminal, fix.time).is_none_or(|owner| owner == vehicle)
     }
 
     /// The revision of a zone that stands: the last one, unless it was withdrawn.

@@ -5,29 +5,31 @@
 //! is judged again beside the lane (`rejudge`), as of that envelope: when that is follows from the journal alone. Its
 //! own later fixes wait meanwhile, other vehicles go on.
 
+mod late;
+mod live;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use model::{Fact, Fix, LivePosition, Marks, Registry, Timestamp, VehicleId};
-use rules::{Context, State, Zones};
-use store::{FactRow, Store, StoreError, VehicleState, Writes};
+use model::{Fact, Fix, Marks, Registry, Timestamp, VehicleId};
+use rules::{State, Zones};
+use store::{Store, StoreError, VehicleState, Writes};
 use tokio::sync::mpsc::Sender;
 
-use crate::dispatch::lane_of;
-use crate::effects::cab_text;
-use crate::memory::{self, Deferred, LATE_MAX, Late, Order, Span};
+use crate::again::Again;
+use crate::dispatch::patiently;
+use crate::memory::{self, LATE_MAX};
 use crate::metrics::Metrics;
 use crate::recent::Fingerprint;
 use crate::rejudge::{Bench, Job, Outcome};
 use crate::residents::Residents;
-use crate::views::{Patience, Shared, ToViews};
+use crate::views::{Shared, ToViews};
 
 /// How often it is looked whether a vehicle has been judged again, while nothing comes.
 const LOOK: Duration = Duration::from_millis(1);
-/// So many fixes wait at most for their vehicles to be judged again; then the lane waits.
+/// So many fixes and orders wait at most for their vehicles to be judged again; then the lane waits.
 const DEFERRED_MAX: usize = 1 << 16;
 
 /// What a lane judges by: the registry and the zones in force at a place in the journal.
@@ -49,9 +51,11 @@ pub(crate) enum ToLane {
         fixes: Vec<Placed>,
         /// Late fixes are judged now.
         tick: bool,
-        /// What was judged from this event time on is judged again: a zone was recorded.
-        reach: Option<Timestamp>,
+        /// What was recorded has these judged again.
+        again: Option<Arc<Again>>,
     },
+    /// Fixes that were another vehicle's until now. The batch that comes next has both judged again.
+    Moved(Vec<Placed>),
     /// Everything up to here belongs to the checkpoint.
     Cut,
 }
@@ -83,7 +87,10 @@ pub(crate) struct Lane {
     jobs: Vec<Job>,
     outcomes: Receiver<Outcome>,
     in_flight: usize,
+    /// Fixes and orders that wait for vehicles to be judged again.
     deferred: usize,
+    /// The sets of zones that were in force lately and may still be needed, the present one last.
+    zones: Vec<Weak<Zones>>,
     // Kept between batches, so that a batch allocates nothing.
     touched: Vec<Touched>,
     /// For each fix of the batch the next one of the same vehicle; [`END`] for the last.
@@ -104,24 +111,6 @@ struct Touched {
 
 /// The end of a chain.
 const END: u32 = u32::MAX;
-
-/// What is counted in a batch, and told to the metrics once.
-#[derive(Default)]
-struct Tally {
-    late: u64,
-    unjudgeable: u64,
-    repeated: u64,
-}
-
-/// What the facts of a fix are written with.
-struct Place<'a> {
-    metrics: &'a Metrics,
-    judging: &'a Judging,
-    /// Envelope of the fix.
-    seq: u64,
-    /// Envelope that the views are told of next.
-    changed: u64,
-}
 
 impl Lane {
     pub(crate) fn new(
@@ -152,6 +141,7 @@ impl Lane {
             outcomes,
             in_flight: 0,
             deferred: 0,
+            zones: Vec::new(),
             touched: Vec::new(),
             next: Vec::new(),
             sorted: Vec::new(),
@@ -171,9 +161,14 @@ impl Lane {
                 input.recv_timeout(LOOK)
             };
             let outcome = match message {
-                Ok(ToLane::Batch { judging, seq, received, fixes, tick, reach }) => {
+                Ok(ToLane::Batch { judging, seq, received, fixes, tick, again }) => {
                     self.residents.advance(received);
-                    self.batch(&judging, seq, fixes, tick, reach)
+                    self.batch(&judging, seq, fixes, tick, again.as_deref())
+                }
+                Ok(ToLane::Moved(fixes)) => {
+                    self.tools.metrics.moved.inc_by(fixes.len() as u64);
+                    self.tools.store.push_fixes(self.index, fixes);
+                    Ok(())
                 }
                 Ok(ToLane::Cut) => self.cut(),
                 Err(RecvTimeoutError::Timeout) => Ok(()),
@@ -203,8 +198,10 @@ impl Lane {
         seq: u64,
         mut fixes: Vec<Placed>,
         tick: bool,
-        reach: Option<Timestamp>,
+        again: Option<&Again>,
     ) -> Result<(), Gone> {
+        // Before anything of this envelope: jobs may not be handed on ahead of its facts.
+        self.bound_zones(judging)?;
         let mut writes = Writes::default();
         if !fixes.is_empty() {
             self.load(fixes.iter().map(|(vehicle, _)| *vehicle).collect());
@@ -230,8 +227,8 @@ impl Lane {
                 self.rejudge(vehicle, judging, seq, None);
             }
         }
-        if let Some(reach) = reach {
-            self.rejudge_from(reach, judging, seq);
+        if let Some(again) = again {
+            self.rejudge_all(again, judging, seq);
         }
         if tick {
             for vehicle in std::mem::take(&mut self.waiting) {
@@ -241,118 +238,6 @@ impl Lane {
         self.passed = seq;
         let jobs = std::mem::take(&mut self.jobs);
         self.tell(ToViews::Applied { source: self.index, seq, writes, jobs })
-    }
-
-    /// Judges everybody again who was judged beyond an event time.
-    fn rejudge_from(&mut self, reach: Timestamp, judging: &Arc<Judging>, seq: u64) {
-        if self.tools.has_states {
-            let stored = self.patiently(|store| async move { store.vehicles_judged_to(reach).await });
-            self.load(stored.into_iter().filter(|vehicle| lane_of(*vehicle, self.lanes) == self.index).collect());
-        }
-        let beyond = self.residents.iter().filter(|(_, resident)| resident.newest >= reach);
-        for vehicle in beyond.map(|(_, resident)| resident.vehicle).collect::<Vec<_>>() {
-            self.rejudge(vehicle, judging, seq, Some(reach));
-        }
-    }
-
-    /// Has a vehicle judged again as of this envelope: from its earliest late fix on, or from `reach` to the end.
-    fn rejudge(&mut self, vehicle: VehicleId, judging: &Arc<Judging>, seq: u64, reach: Option<Timestamp>) {
-        self.waiting.remove(&vehicle);
-        let Some(number) = self.residents.number(vehicle) else { return };
-        let Some(resident) = self.residents.change(number) else { return };
-        let newest = resident.newest;
-        let late = resident.late();
-        late.count = 0;
-        let span = match (late.span.take(), reach) {
-            (span, None) => span,
-            (span, Some(reach)) => {
-                Some(Span { from: span.map_or(reach, |span| span.from.min(reach)), to: Timestamp::MAX })
-            }
-        };
-        let Some(span) = span else { return };
-        self.tools.shared.rejudging.fetch_add(1, Ordering::Relaxed);
-        let order = Order { seq, judging: judging.clone(), span, newest };
-        if late.in_flight {
-            late.deferred.push_back(Deferred::Rejudge(order));
-        } else {
-            self.start(number, order);
-        }
-    }
-
-    fn start(&mut self, number: u32, order: Order) {
-        let Some(resident) = self.residents.get_mut(number) else { return };
-        let (vehicle, state) = (resident.vehicle, resident.state.clone());
-        let late = resident.late();
-        late.in_flight = true;
-        let voids = late.voids.iter().chain(&late.voids_before).copied().collect();
-        let job = Job { vehicle, order, state, anchors: late.anchors.clone(), voids };
-        self.in_flight += 1;
-        self.jobs.push(job);
-    }
-
-    /// Takes in who has been judged again by now.
-    fn collect(&mut self) -> Result<(), Gone> {
-        let mut writes = Writes::default();
-        while self.in_flight > 0
-            && let Ok(outcome) = self.outcomes.try_recv()
-        {
-            self.take(outcome, &mut writes);
-        }
-        self.tell_writes(writes)
-    }
-
-    /// Waits until everybody has been judged again.
-    fn finish(&mut self) -> Result<(), Gone> {
-        let mut writes = Writes::default();
-        while self.in_flight > 0 {
-            self.tell_writes(std::mem::take(&mut writes))?;
-            let outcome = self.outcomes.recv().map_err(|_| Gone)?;
-            self.take(outcome, &mut writes);
-        }
-        self.tell_writes(writes)
-    }
-
-    fn take(&mut self, outcome: Outcome, writes: &mut Writes) {
-        self.in_flight -= 1;
-        self.tools.shared.rejudging.fetch_sub(1, Ordering::Relaxed);
-        let Outcome { vehicle, state, rows, known, anchors, void } = outcome;
-        let Some(number) = self.residents.number(vehicle) else { return };
-        let Some(resident) = self.residents.change(number) else { return };
-        if let Some(state) = state {
-            resident.state = state;
-        }
-        resident.segment_start.take_if(|(judged_to, _)| void.from <= *judged_to && *judged_to < void.to);
-        let late = resident.late();
-        late.void(void, anchors);
-        late.known = known;
-        late.in_flight = false;
-        // A reader may have gone beyond the last envelope already.
-        let changed = self.passed + 1;
-        for row in rows {
-            self.tools.metrics.facts.with_label_values(&[&row.fact.kind.to_string()]).inc();
-            writes.facts.push(FactRow { changed, ..row });
-        }
-        self.go_on(number, changed, writes);
-    }
-
-    /// Takes up what waited until the vehicle was judged again.
-    fn go_on(&mut self, number: u32, changed: u64, writes: &mut Writes) {
-        let order = loop {
-            let Some(resident) = self.residents.get_mut(number) else { return };
-            let Some(late) = resident.late.as_deref_mut() else { return };
-            match late.deferred.pop_front() {
-                None => return,
-                Some(Deferred::Rejudge(order)) => break order,
-                Some(Deferred::Step { seq, judging, fix }) => {
-                    self.deferred -= 1;
-                    let context = context(resident.vehicle, &judging);
-                    rules::step(&context, &mut resident.state, &fix, &mut self.facts);
-                    let place = Place { metrics: &self.tools.metrics, judging: &judging, seq, changed };
-                    write(&place, &fix, Some(late), self.facts.drain(..), writes);
-                }
-            }
-        };
-        self.start(number, order);
     }
 
     /// Brings the rule states of vehicles back from the store.
@@ -389,129 +274,11 @@ impl Lane {
 
     /// Reads from the store until it answers.
     fn patiently<T, F: Future<Output = Result<T, StoreError>>>(&self, read: impl Fn(Store) -> F) -> T {
-        let mut patience = Patience::new();
-        loop {
-            match self.tools.runtime.block_on(read(self.tools.store.clone())) {
-                Ok(found) => return found,
-                Err(error) => {
-                    tracing::error!(error = %model::Chain(&error), "cannot read rule states; trying again");
-                    self.tools.metrics.store_errors.inc();
-                    std::thread::sleep(patience.next());
-                }
-            }
-        }
+        patiently(&self.tools.runtime, &self.tools.metrics, || read(self.tools.store.clone()))
     }
 
     fn tell_residents(&self) {
         self.tools.metrics.resident_vehicles.set(i64::try_from(self.residents.len()).unwrap_or(i64::MAX));
-    }
-
-    /// Chains the fixes of each vehicle, in journal order.
-    fn chain(&mut self, fixes: &[Placed]) {
-        self.touched.clear();
-        self.next.clear();
-        self.next.resize(fixes.len(), END);
-        for ((vehicle, fix), at) in fixes.iter().zip(0_u32..) {
-            let Some(number) = self.residents.number(*vehicle) else { continue };
-            let Some(resident) = self.residents.get_mut(number) else { continue };
-            let turn = self.touched.get_mut(resident.turn as usize).filter(|turn| turn.resident == number);
-            let Some(turn) = turn else {
-                resident.turn = self.touched.len() as u32;
-                self.touched.push(Touched { resident: number, first: at, last: at, in_order: true });
-                continue;
-            };
-            let before = fixes.get(turn.last as usize);
-            turn.in_order &= before.is_some_and(|(_, before)| before.time < fix.time);
-            if let Some(next) = self.next.get_mut(turn.last as usize) {
-                *next = at;
-            }
-            turn.last = at;
-        }
-    }
-
-    /// Judges the batch, vehicle after vehicle; notes what is repeated.
-    fn judge(&mut self, judging: &Arc<Judging>, seq: u64, fixes: &[Placed], writes: &mut Writes) {
-        let mut tally = Tally::default();
-        let mut live = Vec::with_capacity(self.touched.len());
-        self.repeated.clear();
-        for touched in &self.touched {
-            self.sorted.clear();
-            let chain = std::iter::successors(Some(touched.first), |at| self.next.get(*at as usize).copied());
-            self.sorted.extend(chain.take_while(|at| *at != END));
-            let fix = |at: u32| fixes.get(at as usize).map(|(_, fix)| fix);
-            if !touched.in_order {
-                self.sorted.sort_by(|a, b| match (fix(*a), fix(*b)) {
-                    (Some(a), Some(b)) => a.track_order(b),
-                    _ => std::cmp::Ordering::Equal,
-                });
-            }
-            let Some(resident) = self.residents.touch(touched.resident) else { continue };
-            let vehicle = resident.vehicle;
-            let context = context(vehicle, judging);
-            let place = Place { metrics: &self.tools.metrics, judging, seq, changed: seq };
-            let mut latest = None;
-            for at in &self.sorted {
-                let Some(fix) = fix(*at) else { continue };
-                let is_young = fix.is_judgeable() && fix.time > resident.newest;
-                let is_late = fix.is_judgeable() && !is_young;
-                if is_late {
-                    resident.late().count += 1;
-                    self.waiting.insert(vehicle);
-                }
-                // Salvaged: it came before this envelope, and so perhaps before the one like it that is remembered.
-                let is_salvaged = fix.source.position.seq < seq;
-                if resident.recent.is_repeated(&self.fingerprint, fix, is_young || is_salvaged) {
-                    tally.repeated += 1;
-                    self.repeated.push(*at);
-                    continue;
-                }
-                if !fix.is_judgeable() {
-                    tally.unjudgeable += 1;
-                    continue;
-                }
-                latest = Some(fix);
-                if is_late {
-                    tally.late += 1;
-                    if fix.time < resident.newest {
-                        self.overtaken.push(*at);
-                    }
-                    let late = resident.late();
-                    late.span = Some(Span::with(late.span, fix.time));
-                    continue;
-                }
-                resident.newest = fix.time;
-                if resident.is_in_flight() {
-                    self.deferred += 1;
-                    let (judging, fix) = (judging.clone(), Box::new(fix.clone()));
-                    resident.late().deferred.push_back(Deferred::Step { seq, judging, fix });
-                    continue;
-                }
-                rules::step(&context, &mut resident.state, fix, &mut self.facts);
-                if !self.facts.is_empty() {
-                    write(&place, fix, resident.late.as_deref_mut(), self.facts.drain(..), writes);
-                }
-            }
-            live.extend(latest.map(|fix| live_position(vehicle, fix)));
-        }
-        self.tools.shared.live.push(live);
-        self.tools.metrics.late.inc_by(tally.late);
-        self.tools.metrics.unjudgeable.inc_by(tally.unjudgeable);
-        self.tools.metrics.duplicates.inc_by(tally.repeated);
-    }
-
-    /// The track need not hear of a report twice.
-    fn drop_repeated(&mut self, fixes: &mut Vec<Placed>) {
-        if self.repeated.is_empty() {
-            return;
-        }
-        self.repeated.sort_unstable();
-        let mut repeated = self.repeated.iter().copied().peekable();
-        let mut at = 0;
-        fixes.retain(|_| {
-            let is_repeated = repeated.next_if_eq(&at).is_some();
-            at += 1;
-            !is_repeated
-        });
     }
 
     fn cut(&mut self) -> Result<(), Gone> {
@@ -543,42 +310,3 @@ impl Lane {
 
 /// The views have stopped.
 struct Gone;
-
-fn context(vehicle: VehicleId, judging: &Judging) -> Context<'_> {
-    Context { vehicle, zones: &judging.zones, rule_revision: judging.registry.rule_revision() }
-}
-
-/// Makes rows and effects of facts that a fix brought about.
-fn write(
-    place: &Place<'_>,
-    fix: &Fix,
-    mut late: Option<&mut Late>,
-    facts: impl Iterator<Item = Fact>,
-    writes: &mut Writes,
-) {
-    for mut fact in facts {
-        place.metrics.facts.with_label_values(&[&fact.kind.to_string()]).inc();
-        let mut case_state = store::CaseState::Raised;
-        let known = late.as_mut().and_then(|late| late.known.iter_mut().find(|known| known.id == fact.id));
-        if let Some(known) = known {
-            known.stand();
-            (fact.revision, case_state) = (known.revision, known.case_state);
-        }
-        let zone = place.judging.registry.zone_at_revision(fact.zone, fact.zone_revision);
-        writes.effects.extend(cab_text(&fact, zone.map(|zone| &**zone), fix));
-        let carrier = place.judging.registry.owner(fact.vehicle);
-        let (changed, as_of) = (place.changed, place.seq);
-        writes.facts.push(FactRow { fact, carrier, changed, case_state, as_of, superseded_by: None });
-    }
-}
-
-fn live_position(vehicle: VehicleId, fix: &Fix) -> LivePosition {
-    LivePosition {
-        vehicle,
-        time: fix.time,
-        lon: fix.lon(),
-        lat: fix.lat(),
-        speed_dkmh: fix.speed_dkmh,
-        direction_deg: fix.direction_deg,
-    }
-}

@@ -13,6 +13,7 @@
 //! Nothing here reads a clock: time comes from the records. Every queue is bounded; when the store lags, the
 //! dispatcher stops reading the feed, and the journal stops committing.
 
+mod again;
 mod assemblies;
 mod assemblies_codec;
 mod bindings;
@@ -26,12 +27,15 @@ mod handle;
 mod lane;
 mod memory;
 mod metrics;
+mod moved;
 mod recent;
 mod rejudge;
 mod residents;
 mod run;
 mod strangers;
+mod vehicle_wire;
 mod views;
+mod windows;
 mod wire;
 
 pub use assemblies_codec::AssembliesError;

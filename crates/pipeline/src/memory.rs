@@ -9,7 +9,9 @@ use prost::Message;
 use rules::{State, StateError};
 use store::CaseState;
 
+use crate::again::Reach;
 use crate::lane::Judging;
+use crate::vehicle_wire as wire;
 
 /// So many late fixes are judged without waiting for the tick.
 pub(crate) const LATE_MAX: u32 = 1024;
@@ -55,6 +57,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// What is between the ends of both.
+    pub(crate) fn around(a: Self, b: Self) -> Self {
+        Self { from: a.from.min(b.from), to: a.to.max(b.to) }
+    }
+
     pub(crate) fn with(span: Option<Self>, time: Timestamp) -> Self {
         let Self { from, to } = span.unwrap_or(Self { from: time, to: time });
         Self { from: from.min(time), to: to.max(time) }
@@ -65,7 +72,10 @@ impl Span {
 pub(crate) struct Order {
     pub(crate) seq: u64,
     pub(crate) judging: Arc<Judging>,
-    pub(crate) span: Span,
+    /// Event times of the fixes that came late.
+    pub(crate) late: Option<Span>,
+    /// What is judged otherwise, if anything is.
+    pub(crate) reach: Option<Arc<Reach>>,
     /// The latest fix of the vehicle by then.
     pub(crate) newest: Timestamp,
 }
@@ -124,34 +134,6 @@ impl Late {
     }
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Wire {
-    #[prost(bytes = "vec", tag = "1")]
-    state: Vec<u8>,
-    #[prost(uint32, tag = "2")]
-    count: u32,
-    #[prost(int64, optional, tag = "3")]
-    from_us: Option<i64>,
-    #[prost(int64, optional, tag = "4")]
-    to_us: Option<i64>,
-    #[prost(message, repeated, tag = "5")]
-    known: Vec<WireKnown>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct WireKnown {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(uint32, tag = "2")]
-    revision: u32,
-    #[prost(uint32, tag = "3")]
-    standing: u32,
-    #[prost(uint32, tag = "4")]
-    case_state: u32,
-    #[prost(int64, tag = "5")]
-    started_us: i64,
-}
-
 /// Why stored bytes are no memory of a vehicle.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MemoryError {
@@ -167,7 +149,7 @@ pub(crate) enum MemoryError {
 pub(crate) fn encode(state: &State, late: Option<&Late>) -> Vec<u8> {
     let bytes = state.encode();
     let Some(late) = late.filter(|late| late.count > 0 || !late.known.is_empty()) else { return bytes };
-    let wire = Wire {
+    let wire = wire::Vehicle {
         state: bytes,
         count: late.count,
         from_us: late.span.map(|span| span.from.0),
@@ -181,15 +163,15 @@ pub(crate) fn encode(state: &State, late: Option<&Late>) -> Vec<u8> {
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<(State, Option<Box<Late>>), MemoryError> {
     let Some((&TAG, body)) = bytes.split_first() else { return Ok((State::decode(bytes)?, None)) };
-    let wire = Wire::decode(body)?;
+    let wire = wire::Vehicle::decode(body)?;
     let span = wire.from_us.zip(wire.to_us).map(|(from, to)| Span { from: Timestamp(from), to: Timestamp(to) });
     let known = wire.known.iter().map(|known| known_from(known).ok_or(MemoryError::Value)).collect::<Result<_, _>>()?;
     let late = Late { count: wire.count, span, known, ..Late::default() };
     Ok((State::decode(&wire.state)?, Some(Box::new(late))))
 }
 
-fn known_to(known: &Known) -> WireKnown {
-    WireKnown {
+fn known_to(known: &Known) -> wire::Known {
+    wire::Known {
         id: known.id.0.to_be_bytes().to_vec(),
         revision: known.revision,
         standing: known.standing as u32,
@@ -198,7 +180,7 @@ fn known_to(known: &Known) -> WireKnown {
     }
 }
 
-fn known_from(wire: &WireKnown) -> Option<Known> {
+fn known_from(wire: &wire::Known) -> Option<Known> {
     Some(Known {
         id: FactId(u128::from_be_bytes(wire.id.as_slice().try_into().ok()?)),
         started_at: Timestamp(wire.started_us),

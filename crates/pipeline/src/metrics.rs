@@ -13,6 +13,10 @@ pub struct Metrics {
     pub late: IntCounter,
     /// Vehicles that were judged again.
     pub rejudged: IntCounter,
+    /// Vehicles that need not be judged again, because they were not near what was recorded.
+    pub spared: IntCounter,
+    /// Fixes that got another vehicle, because a binding was recorded late.
+    pub moved: IntCounter,
     /// Fixes that were stepped over in that.
     pub rejudged_fixes: IntCounter,
     /// Vehicles that wait to be judged again.
@@ -76,6 +80,8 @@ impl Metrics {
             duplicates: counter("hazwatch_duplicate_fixes_total", "Fixes that came again")?,
             late: counter("hazwatch_late_fixes_total", "Fixes older than one that was already judged")?,
             rejudged: counter("hazwatch_rejudged_total", "Vehicles that were judged again")?,
+            spared: counter("hazwatch_rejudge_spared_total", "Vehicles that were not near what was recorded late")?,
+            moved: counter("hazwatch_moved_fixes_total", "Fixes that got another vehicle by a binding recorded late")?,
             rejudged_fixes: counter("hazwatch_rejudged_fixes_total", "Fixes that were judged again")?,
             rejudging: gauge("hazwatch_rejudging_vehicles", "Vehicles that wait to be judged again")?,
             unjudgeable: counter("hazwatch_unjudgeable_fixes_total", "Fixes without a possible time or position")?,

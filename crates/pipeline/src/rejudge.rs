@@ -9,22 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 
-use model::{DAY_US, Fact, FactId, Fix, Standing, Timestamp, VehicleId};
+use model::{Fact, FactId, Fix, Standing, Timestamp, VehicleId};
 use rules::{Context, State};
 use store::{CaseState, FactRow, Store, StoreError, StoredState};
 
+use crate::again::Places;
 use crate::compare::Compared;
 use crate::memory::{Anchor, Known, Order, Span};
 use crate::metrics::Metrics;
+use crate::moved::Own;
 use crate::views::{Patience, Shared};
+use crate::windows::Windows;
 
 /// Stored states before the earliest late fix that are looked at.
 const STATES_BEFORE: usize = 8;
-/// So much of the track is read at once, microseconds of event time; more where there is nothing.
-const WINDOW_US: i64 = DAY_US;
-const WINDOW_MAX_US: i64 = 64 * DAY_US;
-/// No fix that is judged is older (2010-01-01 in China).
-const OLDEST: Timestamp = Timestamp::from_secs(1_262_275_200);
 
 /// A vehicle to be judged again.
 pub(crate) struct Job {
@@ -40,6 +38,12 @@ pub(crate) struct Job {
 /// What came of it.
 pub(crate) struct Outcome {
     pub(crate) vehicle: VehicleId,
+    /// `None`: there was nothing to judge.
+    pub(crate) course: Option<Course>,
+}
+
+/// What was found on the way.
+pub(crate) struct Course {
     /// `None`: the state that was there holds.
     pub(crate) state: Option<State>,
     pub(crate) rows: Vec<FactRow>,
@@ -59,10 +63,10 @@ pub(crate) struct Bench {
 impl Bench {
     /// Takes jobs until nobody sends any.
     pub(crate) fn run(self, jobs: &Receiver<Job>, outcomes: &Sender<Outcome>) {
-        for mut job in jobs {
+        for job in jobs {
             let mut patience = Patience::new();
             let outcome = loop {
-                match self.runtime.block_on(self.judge(&mut job)) {
+                match self.runtime.block_on(self.judge(&job)) {
                     Ok(outcome) => break outcome,
                     Err(error) => {
                         tracing::error!(vehicle = %job.vehicle, error = %model::Chain(&error), "cannot judge again; trying again");
@@ -71,7 +75,7 @@ impl Bench {
                     }
                 }
             };
-            self.metrics.rejudged.inc();
+            self.metrics.rejudged.inc_by(u64::from(outcome.course.is_some()));
             self.metrics.rejudging.set(self.shared.rejudging.load(Ordering::Relaxed) as i64);
             if outcomes.send(outcome).is_err() {
                 return;
@@ -79,17 +83,41 @@ impl Bench {
         }
     }
 
-    async fn judge(&self, job: &mut Job) -> Result<Outcome, StoreError> {
-        let span = job.order.span;
+    /// From where to where event times are judged otherwise; `None` when the vehicle was not near and nothing came late.
+    async fn span(&self, job: &Job) -> Result<Option<Span>, StoreError> {
+        let Order { late, reach, .. } = &job.order;
+        let Some(reach) = reach else { return Ok(*late) };
+        if reach.places != Places::Everywhere {
+            let (from, to) = reach.window();
+            if !reach.is_near(self.store.outlines(job.vehicle, from, to).await?) {
+                self.metrics.spared.inc();
+                return Ok(*late);
+            }
+        }
+        let reached = Span { from: reach.from, to: reach.to };
+        Ok(Some(late.map_or(reached, |late| Span::around(late, reached))))
+    }
+
+    async fn judge(&self, job: &Job) -> Result<Outcome, StoreError> {
+        let vehicle = job.vehicle;
+        let course = match self.span(job).await? {
+            Some(span) => Some(self.course(job, span).await?),
+            None => None,
+        };
+        Ok(Outcome { vehicle, course })
+    }
+
+    async fn course(&self, job: &Job, span: Span) -> Result<Course, StoreError> {
         let stored = self.store.rule_states(job.vehicle, span.from, STATES_BEFORE).await?;
         let holds = |at: Timestamp| !job.voids.iter().any(|void| void.from <= at && at < void.to);
         let (before, after): (Vec<_>, Vec<_>) =
             stored.into_iter().filter(|state| holds(state.judged_to)).partition(|state| state.judged_to < span.from);
-        let (start, rows) = self.start(job, before).await?;
+        let (start, rows) = self.start(job, span, before).await?;
         let mut walk = Walk {
             vehicle: job.vehicle,
             order: &job.order,
             rows: &rows,
+            span,
             state: start.state.clone(),
             found: start.open.iter().map(|fact| (fact.id, fact.clone())).collect(),
             anchor: None,
@@ -121,8 +149,7 @@ impl Bench {
         let end = if met.is_some() { &job.state } else { &state };
         let known = known(&rows, &changed, end.open_since());
         let anchors = anchor.into_iter().chain([start]).filter(|anchor| anchor.judged_to > Timestamp::MIN);
-        Ok(Outcome {
-            vehicle: job.vehicle,
+        Ok(Course {
             rows: changed,
             known,
             anchors: anchors.collect(),
@@ -135,10 +162,11 @@ impl Bench {
     async fn start(
         &self,
         job: &Job,
+        span: Span,
         mut stored: Vec<StoredState>,
     ) -> Result<(Anchor, BTreeMap<FactId, FactRow>), StoreError> {
         let mut anchors: Vec<&Anchor> = job.anchors.iter().collect();
-        anchors.retain(|anchor| anchor.judged_to < job.order.span.from);
+        anchors.retain(|anchor| anchor.judged_to < span.from);
         loop {
             let newest = stored.last().map_or(Timestamp::MIN, |stored| stored.judged_to);
             let (judged_to, state, open) = match anchors.pop_if(|anchor| anchor.judged_to >= newest) {
@@ -173,18 +201,23 @@ impl Bench {
 
     /// Steps over the track after `judged_to`, a window at a time.
     async fn walk(&self, walk: &mut Walk<'_>, judged_to: Timestamp) -> Result<(), StoreError> {
-        let mut from = judged_to.plus_us(1).max(OLDEST);
-        let mut width_us = WINDOW_US;
-        while from <= walk.order.newest {
-            let to = from.plus_us(width_us);
+        let mut from = judged_to.plus_us(1);
+        if judged_to == Timestamp::MIN {
+            // From nothing: it may be years until there is a fix.
+            let span = self.store.track_span(walk.vehicle).await?;
+            from = span.map_or(Timestamp::MAX, |(first, _)| first);
+        }
+        let mut windows = Windows::new(from, walk.order.newest);
+        let mut own = Own::new(&walk.order.judging.registry, walk.vehicle);
+        let mut was_empty = false;
+        while let Some((from, to)) = windows.next(was_empty) {
             let mut fixes = self.store.fixes(walk.vehicle, from, to).await?;
-            fixes.retain(|fix| fix.is_judgeable() && fix.source.position.seq <= walk.order.seq);
-            width_us = if fixes.is_empty() { (width_us * 2).min(WINDOW_MAX_US) } else { WINDOW_US };
+            fixes.retain(|fix| fix.is_judgeable() && fix.source.position.seq <= walk.order.seq && own.has(fix));
+            was_empty = fixes.is_empty();
             moments(&mut fixes);
             if fixes.iter().any(|fix| walk.step(fix)) {
                 return Ok(());
             }
-            from = to;
         }
         walk.arrive();
         Ok(())
@@ -239,6 +272,7 @@ struct Walk<'a> {
     order: &'a Order,
     /// What was found before.
     rows: &'a BTreeMap<FactId, FactRow>,
+    span: Span,
     state: State,
     found: BTreeMap<FactId, Fact>,
     /// Where the last late fix was just judged.
@@ -254,7 +288,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Judges one fix; `true` when there is nothing more to do.
     fn step(&mut self, fix: &Fix) -> bool {
-        if fix.time > self.state.judged_to() && fix.time > self.order.span.to {
+        if fix.time > self.state.judged_to() && fix.time > self.span.to {
             self.arrive();
             let judged_to = self.state.judged_to();
             let is_met = self.before.get(&judged_to).is_some_and(|stored| *stored == self.state.encode());

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::again::Gathered;
 use crate::assemblies::Assemblies;
 use crate::assemblies_codec::AssembliesError;
 use crate::bindings::Bindings;
@@ -24,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::rejudge::Job;
 use crate::residents::IDLE_US;
 use crate::strangers::{STRANGERS_MAX, Strangers};
-use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Pending, Shared, WAITING_BLOB, Writer};
+use crate::views::{AGAIN_BLOB, ASSEMBLIES_BLOB, HEAD_BLOB, Pending, Shared, WAITING_BLOB, Writer};
 
 /// How often it is looked whether a checkpoint was asked for, while nothing comes.
 const LOOK: Duration = Duration::from_millis(100);
@@ -79,6 +80,9 @@ pub enum PipelineError {
     /// The checkpoint is damaged.
     #[error("the views cannot be continued; remove views.db to make them anew")]
     Assemblies(#[from] AssembliesError),
+    /// The checkpoint is damaged.
+    #[error("what waits to be judged again cannot be read; remove views.db to make the views anew")]
+    Again(#[from] prost::DecodeError),
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[from] std::io::Error),
@@ -116,6 +120,7 @@ pub async fn start(
     // Judging again compares with the facts that stood at that place in the journal.
     store.rewind().await?;
     let waiting = waiting(&recovered.blobs);
+    let gathered = gathered(&recovered.blobs)?;
     let registry = registry_at(&options, recovered.control_seq)?;
     let until = feed.as_ref().map_or(u64::MAX, |(_, position)| position.seq);
     let reader = Reader::open(options.disk.clone(), &options.journal, after, until, recovered.control_seq)?;
@@ -134,7 +139,7 @@ pub async fn start(
         idle_us: i64::try_from(options.idle.as_micros()).unwrap_or(i64::MAX),
     })?;
     let writer = Writer {
-        store,
+        store: store.clone(),
         metrics: metrics.clone(),
         shared: shared.clone(),
         passed: vec![after; lanes + 1],
@@ -145,6 +150,8 @@ pub async fn start(
     let writer = tokio::spawn(writer.run(views_input));
     let zones = Arc::new(build_zones(&registry));
     let dispatcher = Dispatcher {
+        store,
+        runtime: runtime.clone(),
         lanes: senders,
         views: to_views,
         shared,
@@ -153,6 +160,7 @@ pub async fn start(
         registry,
         bindings: Bindings::default(),
         assemblies,
+        gathered,
         commands,
         strangers,
         checkpoint_every: options.checkpoint_every,
@@ -271,6 +279,12 @@ fn waiting(blobs: &[(String, Vec<u8>)]) -> Vec<VehicleId> {
     let bytes = blobs.iter().find(|(name, _)| name == WAITING_BLOB).map(|(_, bytes)| bytes.as_slice());
     let number = |bytes: &[u8]| bytes.try_into().ok().map(|bytes| VehicleId(u64::from_be_bytes(bytes)));
     bytes.unwrap_or_default().chunks_exact(8).filter_map(number).collect()
+}
+
+/// What was recorded of zones and waited for the next tick at the checkpoint.
+fn gathered(blobs: &[(String, Vec<u8>)]) -> Result<Gathered, prost::DecodeError> {
+    let bytes = blobs.iter().find(|(name, _)| name == AGAIN_BLOB).map(|(_, bytes)| bytes.as_slice());
+    Gathered::decode(bytes.unwrap_or_default())
 }
 
 type Lanes = (Vec<SyncSender<ToLane>>, Vec<JoinHandle<()>>, Vec<Sender<Job>>);

@@ -38,6 +38,9 @@ pub(crate) const ASSEMBLIES_BLOB: &str = "assemblies";
 /// Under which name it keeps the vehicles with late fixes that wait to be judged, 8 bytes each.
 pub(crate) const WAITING_BLOB: &str = "waiting";
 
+/// Under which name it keeps what was recorded of zones and waits for the next tick.
+pub(crate) const AGAIN_BLOB: &str = "again";
+
 /// Live positions, lossy: the newest few thousand.
 #[derive(Default)]
 pub(crate) struct Live(Mutex<Ring>);

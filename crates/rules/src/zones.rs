@@ -160,6 +160,13 @@ impl Zones {
         self.ground((id, revision)).map(|ground| &ground.zone)
     }
 
+    /// Where the revisions of a zone lie that govern any time, and the first instant that each governs no more.
+    pub fn extents_of(&self, id: ZoneId) -> impl Iterator<Item = (Bbox, Timestamp)> {
+        let first = self.grounds.partition_point(|ground| ground.zone.id < id);
+        let revisions = self.grounds.iter().skip(first).take_while(move |ground| ground.zone.id == id);
+        revisions.map(|ground| (ground.shape.bbox(), ground.to))
+    }
+
     /// How many revisions of zones there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -8,6 +8,8 @@ use model::{
     Position, RecordRef, TerminalId, Timestamp, VehicleId, ZoneId,
 };
 
+use crate::chunk::cells::{self, Extent};
+
 /// Where the work on a fact stands (案件状态).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CaseState {
@@ -345,6 +347,26 @@ pub struct StoredState {
     pub judged_to: Timestamp,
     /// Opaque, versioned by the rules.
     pub state: Vec<u8>,
+}
+
+/// Where a piece of a track lies, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Event time of the first fix.
+    pub start: Timestamp,
+    /// Event time of the last fix.
+    pub stop: Timestamp,
+    /// The box of its fixes.
+    pub extent: Extent,
+}
+
+impl Outline {
+    /// Of these fixes; `None` when none has a place.
+    pub(crate) fn of(fixes: &[Fix]) -> Option<Self> {
+        let extent = cells::extent(fixes)?;
+        let times = fixes.iter().map(|fix| fix.time);
+        Some(Self { start: times.clone().min()?, stop: times.max()?, extent })
+    }
 }
 
 /// What a checkpoint commits together with the fixes that were cut: all or nothing.

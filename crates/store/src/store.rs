@@ -11,13 +11,13 @@ use tokio::sync::Mutex;
 
 use crate::compact::Compactor;
 use crate::hot::{Hot, later};
-use crate::sqlite::{self, Db, checkpoint, facts, last, live, views};
+use crate::sqlite::{self, Db, checkpoint, chunks, facts, last, live, views};
 use crate::track::Gather;
 use crate::users::{PasswordCost, Users};
 use crate::{
     ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, Forgotten, LastPosition,
-    Page, Recovered, Settlement, Stats, StoreError, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState,
-    Writes, compact, digest, forget, pack, snapshot,
+    Outline, Page, Recovered, Settlement, Stats, StoreError, StoredState, Stranger, StrangerCursor, TrackFix,
+    VehicleState, Writes, compact, digest, forget, pack, snapshot,
 };
 
 /// How a store is set up.
@@ -228,6 +228,33 @@ impl Store {
         let mut found = Gather::new(self.inner.hot.fixes(vehicle, from, to)?, usize::MAX);
         views::gather(&self.inner.db, vehicle, from, to, &mut found).await?;
         Ok(found.reports())
+    }
+
+    /// Instants between which all fixes of a vehicle lie; `None` when there are none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn track_span(&self, vehicle: VehicleId) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        let hot = self.inner.hot.track_span(vehicle);
+        let stored = chunks::track_span(&self.inner.db, vehicle).await?;
+        Ok(hot.into_iter().chain(stored).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
+    }
+
+    /// Where the pieces of a vehicle's track with fixes of `from` <= time < `to` lie, in no order; pieces without a place
+    /// are left out. Cheap for what lies in chunks. For who judges: without a scope.
+    ///
+    /// # Errors
+    /// `Corrupt` when a piece is damaged; when the database fails.
+    pub async fn outlines(
+        &self,
+        vehicle: VehicleId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Outline>, StoreError> {
+        let hot = Outline::of(&self.inner.hot.fixes(vehicle, from, to)?);
+        let mut found = chunks::outlines(&self.inner.db, vehicle, from, to).await?;
+        found.extend(hot);
+        Ok(found)
     }
 
     /// The rule states stored with segments and chunks, by the event time up to which they had judged: those from

@@ -8,7 +8,7 @@ use store::FactRow;
 
 use crate::block_on;
 use crate::house::{House, Setup, rebuilt};
-use crate::plan::{Spot, admit, batch, live, zone};
+use crate::plan::{Spot, admit, batch, bind, live, zone};
 
 const CALM: Setup = Setup { lanes: 1, idle: Duration::MAX, checkpoint_every: Duration::MAX };
 /// Of the circle of 300 m around 103.80: 300 m are about 2,985 of these.
@@ -152,11 +152,66 @@ fn a_zone_that_is_recorded_late_holds_for_what_was_before() {
         send(&house, &[(0, 20_000), (30, 24_000), (60, 26_000), (90, 30_000), (120, 34_000)]).await;
         assert!(violations(&house).await.is_empty());
         house.control(vec![zone(4, 1, -100, 103.825, 200.0)]).await;
+        assert!(violations(&house).await.is_empty(), "another zone was recorded since the last tick");
+        house.tick().await;
         let found = violations(&house).await;
         assert!(found.len() == 1 && !found[0].fact.detected_late && found[0].fact.zone.0 == 4, "{found:?}");
         assert_eq!(found[0].fact.vehicle, VehicleId(1));
+        house.tick().await;
         house.control(vec![zone(4, 2, -100, 103.925, 200.0)]).await;
         assert_eq!(violations(&house).await[0].fact.standing, Standing::Void);
+        ends_well(house).await;
+    });
+}
+
+#[test]
+fn zones_that_come_one_by_one_are_judged_together_and_only_who_was_near() {
+    block_on(async {
+        let data = tempfile::tempdir().expect("folder");
+        let mut house = house(&data).await;
+        house.control(admit(2..=2)).await;
+        send(&house, &[(0, 20_000), (30, 24_000), (60, 26_000), (90, 30_000), (120, 34_000)]).await;
+        let far = |second| Spot { truck: 2, lat_e6: 25_600_000, ..spot(second, 25_000) };
+        house.frames(vec![live(&far(0)), live(&far(60))]).await;
+        house.tick().await;
+        house.tick().await;
+        let judged = |house: &House| (house.metrics.rejudged.get(), house.metrics.spared.get());
+        for id in 4..=20 {
+            house.control(vec![zone(id, 1, -100, 103.825, 200.0)]).await;
+        }
+        house.checkpoint().await;
+        assert_eq!(judged(&house), (1, 1), "the first one at once");
+        assert_eq!(violations(&house).await.len(), 1);
+        house.tick().await;
+        assert_eq!(violations(&house).await.len(), 9, "half of them are forbidden");
+        assert_eq!(judged(&house), (2, 2), "the others at the tick");
+        ends_well(house).await;
+    });
+}
+
+#[test]
+fn a_binding_that_is_recorded_late_moves_fixes_and_their_facts() {
+    block_on(async {
+        let data = tempfile::tempdir().expect("folder");
+        let mut house = house(&data).await;
+        house.control(admit(2..=2)).await;
+        send(&house, &[(0, -6000), (60, -2000), (120, 1000), (180, 6000), (240, 9000)]).await;
+        let [before] = &violations(&house).await[..] else { panic!("no violation") };
+        house.control(vec![bind(1, 2, -10)]).await;
+        let after = violations(&house).await;
+        let of = |vehicle| after.iter().find(|row| row.fact.vehicle == VehicleId(vehicle)).expect("is there");
+        assert_eq!((of(1).fact.id, of(1).fact.standing), (before.fact.id, Standing::Void));
+        assert_eq!((of(2).fact.started_at, of(2).fact.ended_at), (before.fact.started_at, before.fact.ended_at));
+        assert_eq!((of(2).fact.standing, of(2).fact.detected_late), (Standing::Stands, false));
+        let effects = house.store.stats().await.expect("stats").effects_pending;
+        send(&house, &[(90, -1000), (300, 0)]).await;
+        house.tick().await;
+        assert_eq!(violations(&house).await.len(), 3, "late and new fixes are judged with the others");
+        assert_eq!(house.store.stats().await.expect("stats").effects_pending, effects, "nobody is told twice");
+        house.control(vec![bind(1, 1, -20)]).await;
+        let back = violations(&house).await;
+        let standing = back.iter().filter(|row| row.fact.standing != Standing::Void).map(|row| row.fact.vehicle.0);
+        assert_eq!(standing.collect::<Vec<_>>(), [1, 1]);
         ends_well(house).await;
     });
 }

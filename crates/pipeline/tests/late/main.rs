@@ -1,4 +1,4 @@
-//! Late data: whatever the order, delay and duplication in which fixes and zones arrive, and whatever servers go
+//! Late data: whatever the order, delay and duplication in which fixes, zones and bindings arrive, and whatever servers go
 //! through meanwhile, the facts that stand in the end are those that arrival in order gives; and a replay gives the
 //! same views, revisions included.
 //!
@@ -42,6 +42,7 @@ async fn in_order(plan: &Plan) -> Facts {
     let mut house = House::start(&SimDisk::default(), data.path(), calm, 0).await;
     house.control(plan.registry()).await;
     house.control(plan.zones()).await;
+    house.control(plan.bindings()).await;
     house.frames(plan.frames_in_order()).await;
     house.tick().await;
     let facts = house.facts().await;
@@ -57,7 +58,7 @@ async fn arrive(run: u64, plan: &Plan, expected: &Facts) {
     for arrival in plan.arrivals(&mut dice) {
         match arrival {
             Arrival::Frames(frames) => house.frames(frames).await,
-            Arrival::Zone(zone) => house.control(vec![zone]).await,
+            Arrival::Control(change) => house.control(vec![change]).await,
             Arrival::Tick => house.tick().await,
             Arrival::Restart => {
                 let control_seq = house.control_seq;

@@ -10,7 +10,14 @@ pub(crate) const T0: i64 = 1_795_400_000;
 /// When everything is received: after everything has happened.
 pub(crate) const RECEIVED: Timestamp = Timestamp::from_secs(T0 + 40 * 3600);
 const TRUCKS: u16 = 20;
-const FIXES: usize = 60;
+/// Vehicles that have no terminal at first: terminals of others move to them.
+const SPARE: u64 = 2;
+const TRIPS: usize = 3;
+const FIXES_A_TRIP: usize = 20;
+/// Rest between trips, seconds.
+const REST_S: i64 = 5 * 3600;
+/// Second at which the last trips begin, about.
+const EVENING_S: i64 = 45_000;
 
 /// SplitMix64: the same seed gives the same throws on every machine.
 pub(crate) struct Dice(u64);
@@ -51,7 +58,7 @@ pub(crate) struct Spot {
 /// Something comes, or happens to the server.
 pub(crate) enum Arrival {
     Frames(Vec<Record>),
-    Zone(Change),
+    Control(Change),
     Tick,
     Restart,
     Checkpoint,
@@ -111,13 +118,22 @@ pub(crate) fn admit(trucks: std::ops::RangeInclusive<u16>) -> Vec<Change> {
     trucks.flat_map(admit).collect()
 }
 
+pub(crate) fn bind(number: u16, vehicle: u64, from: i64) -> Change {
+    let from = Timestamp::from_secs(T0 + from);
+    Change::Bind { terminal: terminal(number), vehicle: VehicleId(vehicle), from }
+}
+
 pub(crate) fn zone(id: u64, revision: u32, from: i64, lon: f64, radius_m: f64) -> Change {
+    zone_at(id, revision, from, Coord { x: lon, y: 25.5 }, radius_m)
+}
+
+fn zone_at(id: u64, revision: u32, from: i64, centre: Coord, radius_m: f64) -> Change {
     Change::ZonePut(Zone {
         id: ZoneId(id),
         revision,
         name: "source".into(),
         kind: ZoneKind::WaterSource1,
-        geometry: Geometry::Circle { centre: Coord { x: lon, y: 25.5 }, radius_m },
+        geometry: Geometry::Circle { centre, radius_m },
         rules: if id.is_multiple_of(2) { vec![ZoneRule::forbidden()] } else { Vec::new() },
         source_crs: "wgs84".into(),
         legal: model::LegalBasis::default(),
@@ -139,17 +155,26 @@ impl Plan {
     }
 
     pub(crate) fn registry(&self) -> Vec<Change> {
-        admit(1..=TRUCKS)
+        let vehicle = |number| Change::VehiclePut(Vehicle { id: VehicleId(number), ..Vehicle::default() });
+        let spare = u64::from(TRUCKS) + 1..=u64::from(TRUCKS) + SPARE;
+        admit(1..=TRUCKS).into_iter().chain(spare.map(vehicle)).collect()
     }
 
-    /// Circles on the road, one of them in a second revision in the middle of the day.
+    /// Terminals that were moved to other vehicles in the day: one to a vehicle of its own, one to a vehicle that has
+    /// one, one to a vehicle that it was not moved to, as is found out later.
+    pub(crate) fn bindings(&self) -> Vec<Change> {
+        vec![bind(3, 21, 18_400), bind(5, 6, 500), bind(7, 8, 18_600), bind(7, 22, 300), bind(5, 5, 19_000)]
+    }
+
+    /// Circles on two roads, one of them in a second revision in the middle of the day.
     pub(crate) fn zones(&self) -> Vec<Change> {
         vec![
             zone(1, 1, -1000, 103.80, 300.0),
             zone(2, 1, -1000, 103.81, 250.0),
-            zone(2, 2, 2500, 103.81, 320.0),
+            zone(2, 2, 18_500, 103.81, 320.0),
             zone(3, 1, 1000, 103.813, 150.0),
             zone(4, 1, -1000, 103.825, 90.0),
+            zone_at(6, 1, -1000, Coord { x: 103.81, y: 25.52 }, 400.0),
         ]
     }
 
@@ -157,37 +182,41 @@ impl Plan {
         self.spots.iter().map(live).collect()
     }
 
-    /// The same in another order, some of it twice; zones, ticks and what befalls the server in between.
+    /// The same in another order, some of it twice; control records, ticks and what befalls the server in between.
     pub(crate) fn arrivals(&self, dice: &mut Dice) -> Vec<Arrival> {
         let wild = dice.roll(4);
         let mut keyed: Vec<(i64, Spot)> = Vec::new();
         for spot in &self.spots {
             let delay = match (wild, dice.roll(100)) {
-                (0, _) => dice.roll(10_000) as i64,
+                (0, _) => dice.roll(50_000) as i64,
                 (1, 0..50) | (2, 0..90) => 0,
-                (1, 50..90) => dice.roll(300) as i64,
+                (1, 50..90) => dice.roll(1500) as i64,
                 (3, _) if !spot.truck.is_multiple_of(4) => 0,
-                _ => dice.roll(8000) as i64,
+                _ => dice.roll(40_000) as i64,
             };
-            keyed.push((spot.second.min(8000) + delay, *spot));
+            let comes = spot.second.min(EVENING_S) + delay;
+            keyed.push((comes, *spot));
             if dice.chance(8) {
-                keyed.push((spot.second.min(8000) + delay + dice.roll(4000) as i64, *spot));
+                keyed.push((comes + dice.roll(20_000) as i64, *spot));
             }
         }
         keyed.sort_by_key(|(at, spot)| (*at, spot.truck, spot.second));
-        let mut zones: Vec<(usize, Change)> = Vec::new();
-        let mut at = 0;
-        for zone in self.zones() {
-            // Mostly before the trucks set off; revisions come one after the other.
-            at = if dice.chance(60) { at } else { at.max(dice.roll(keyed.len())) };
-            zones.push((at, zone));
+        let mut control: Vec<(usize, Change)> = Vec::new();
+        for changes in [self.zones(), self.bindings()] {
+            let mut at = 0;
+            for change in changes {
+                // Mostly before the trucks set off; what is about the same comes in its order.
+                at = if dice.chance(60) { at } else { at.max(dice.roll(keyed.len())) };
+                control.push((at, change));
+            }
         }
-        zones.reverse();
+        control.sort_by_key(|(at, _)| *at);
+        control.reverse();
         let mut arrivals = Vec::new();
         let mut sent = 0;
         while sent < keyed.len() {
-            while zones.last().is_some_and(|(at, _)| *at <= sent) {
-                arrivals.extend(zones.pop().map(|(_, zone)| Arrival::Zone(zone)));
+            while control.last().is_some_and(|(at, _)| *at <= sent) {
+                arrivals.extend(control.pop().map(|(_, change)| Arrival::Control(change)));
             }
             let count = (1 + dice.roll(120)).min(keyed.len() - sent);
             let spots: Vec<Spot> = keyed[sent..sent + count].iter().map(|(_, spot)| *spot).collect();
@@ -201,7 +230,7 @@ impl Plan {
                 _ => {}
             }
         }
-        arrivals.extend(zones.into_iter().rev().map(|(_, zone)| Arrival::Zone(zone)));
+        arrivals.extend(control.into_iter().rev().map(|(_, change)| Arrival::Control(change)));
         arrivals
     }
 }
@@ -220,8 +249,12 @@ fn envelope(spots: &[Spot], dice: &mut Dice) -> Vec<Record> {
 fn path(truck: u16, dice: &mut Dice) -> Vec<Spot> {
     let mut spots = Vec::new();
     let (mut second, mut lon_e6, mut way) = (dice.roll(60) as i64, 103_790_000 + dice.roll(20_000) as i32, 1);
-    let lat_e6 = 25_500_000 + dice.roll(3000) as i32 - 1500;
-    for _ in 0..FIXES {
+    let road_e6 = if truck.is_multiple_of(5) { 25_520_000 } else { 25_500_000 };
+    let lat_e6 = road_e6 + dice.roll(3000) as i32 - 1500;
+    for n in 0..TRIPS * FIXES_A_TRIP {
+        if n > 0 && n.is_multiple_of(FIXES_A_TRIP) {
+            second += REST_S + dice.roll(2000) as i64;
+        }
         let step_s = 10 + dice.roll(80) as i64;
         second += step_s;
         let speed_ms = if dice.chance(15) { 0 } else { 5 + dice.roll(18) as i32 };
