@@ -76,6 +76,9 @@ pub(crate) enum Bench {
     Read,
     /// Storing a fix when there is 100 x as much already; bar: 1.1 x; beside rows.
     Growth,
+    /// Point and path of a fix against zones, beside rstar + geo; bars: 4 x at 10,000 zones, 3 x at 100,000, 2 x where
+    /// every fix is inside; reload of 100,000 zones: 1 s.
+    Judgement,
     /// Replay, and ready again after a kill -9 under load; bars: 300,000 frames/s, 10 s.
     Recovery(Load),
     /// All of them.

@@ -14,6 +14,7 @@ mod fairness;
 mod fsync;
 mod http;
 mod ingest;
+mod judgement;
 mod latency;
 mod memory;
 mod peers;
@@ -55,6 +56,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Bench::Storage => tables.push(show(tracks::storage(cli)?)),
         Bench::Read => tables.push(show(tracks::read(cli)?)),
         Bench::Growth => tables.push(show(tracks::growth(cli)?)),
+        Bench::Judgement => tables.extend(judgement::run(cli, show)?),
         Bench::Recovery(load) => tables.push(show(recovery::run(cli, load)?)),
         Bench::All => tables = all(cli)?,
         Bench::Soak(options) => return soak::run(cli, options),
@@ -67,7 +69,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 /// Every bench; one that fails is told and leaves the others alone.
 fn all(cli: &Cli) -> Result<Vec<Table>, Failure> {
     type One = (&'static str, fn(&Cli) -> Result<Vec<Table>, Failure>);
-    let benches: [One; 9] = [
+    let benches: [One; 10] = [
         ("decode", |cli| decode::run(cli).map(one)),
         ("ingest", |cli| ingest::run(cli, &cli::Load::default(), show)),
         ("latency", |cli| latency::run(cli, &cli::Paced::default()).map(one)),
@@ -76,6 +78,7 @@ fn all(cli: &Cli) -> Result<Vec<Table>, Failure> {
         ("storage", |cli| tracks::storage(cli).map(one)),
         ("read", |cli| tracks::read(cli).map(one)),
         ("growth", |cli| tracks::growth(cli).map(one)),
+        ("judgement", |cli| judgement::run(cli, show)),
         ("recovery", |cli| recovery::run(cli, &cli::Load::default()).map(one)),
     ];
     let (mut tables, mut failed) = (Vec::new(), Vec::new());
