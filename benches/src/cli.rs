@@ -77,7 +77,7 @@ pub(crate) enum Bench {
     /// Storing a fix when there is 100 x as much already; bar: 1.1 x; beside rows.
     Growth,
     /// Point and path of a fix against zones, beside rstar + geo; bars: 4 x at 10,000 zones, 3 x at 100,000, 2 x where
-    /// every fix is inside; reload of 100,000 zones: 1 s.
+    /// every fix is inside; reload of 100,000 zones: 1 s; a whole rule step: 8 x its geofence part.
     Judgement,
     /// Replay, and ready again after a kill -9 under load; bars: 300,000 frames/s, 10 s.
     Recovery(Load),
