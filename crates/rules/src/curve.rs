@@ -84,6 +84,10 @@ impl Motion {
         self.rests[0] != self.rests[1]
     }
 
+    fn stands(&self) -> bool {
+        self.rests == [true; 2]
+    }
+
     /// Whether the next fix is waited for: this one is far from where speeds and directions lead, or they cannot tell.
     pub(crate) fn is_doubted(&self) -> bool {
         self.told.is_some_and(|told| self.stops_or_starts() || told.beyond.norm() > limits::DOUBT_M)
@@ -93,19 +97,24 @@ impl Motion {
     /// the motion `past` it is no odder. (In a hairpin it is: there the direction at the fix bears the fix out.)
     pub(crate) fn is_undone_by(&self, next: &Self, past: &Self) -> bool {
         let Some((out, back)) = self.told.zip(next.told) else { return false };
-        let back_m = back.beyond.norm();
-        if !self.stops_or_starts() {
-            let least_m = out.beyond.norm().min(back_m);
-            return least_m > limits::DOUBT_M
-                && out.beyond.plus(back.beyond, 1.0).norm() < limits::DOUBT_UNDONE * least_m
-                && past.told.is_none_or(|past| past.beyond.norm() < least_m);
-        }
-        // It may have stood for any part of the time, so any part of the way at full speed is as good.
-        let said = Metres::default().plus(out.out, self.gap_s).plus(out.into, self.gap_s);
-        let left_m = out.way.plus(back.beyond, 1.0).distance_to(said);
+        // Where it stops or starts, it may have stood for any part of the time: any part of the way at full speed is as
+        // good. The other motion then tells how far off the fix was.
+        let (off, way, vague) = match (self.stops_or_starts(), next.stops_or_starts()) {
+            (false, starts) if !(starts && self.stands()) => {
+                let least_m = out.beyond.norm().min(back.beyond.norm());
+                return least_m > limits::DOUBT_M
+                    && out.beyond.plus(back.beyond, 1.0).norm() < limits::DOUBT_UNDONE * least_m
+                    && past.told.is_none_or(|past| past.beyond.norm() < least_m);
+            }
+            (false, _) => (out.beyond, back.way, (back, next.gap_s)),
+            (true, _) => (back.beyond, out.way, (out, self.gap_s)),
+        };
+        let (told, gap_s) = vague;
+        let said = Metres::default().plus(told.out, gap_s).plus(told.into, gap_s);
+        let left_m = way.plus(off, 1.0).distance_to(said);
         let detour_m = out.way.norm() + back.way.norm() - out.way.plus(back.way, 1.0).norm();
-        let least_m = if next.rests == [true; 2] { limits::REST_NEAR_M } else { limits::DOUBT_M };
-        back_m.min(detour_m) > least_m && left_m < limits::DOUBT_UNDONE * back_m
+        let least_m = if self.stands() || next.stands() { limits::REST_NEAR_M } else { limits::DOUBT_M };
+        off.norm().min(detour_m) > least_m && left_m < limits::DOUBT_UNDONE * off.norm()
     }
 
     /// A box that holds the curve from `a` to `b`, whatever its scale: a cubic stays among its control points.
