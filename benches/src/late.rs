@@ -104,7 +104,7 @@ impl House {
     /// The trucks hand in everything that they will be judged by.
     async fn fill(&mut self, trucks: u16, each: i64) -> Result<(), Failure> {
         self.control((1..=trucks + OTHERS).flat_map(admit).collect()).await?;
-        let circles = (0..ZONES).map(|n| zone(n + 1, 1, 103.79 + n as f64 * 0.003, 150.0, vec![ZoneRule::Forbidden]));
+        let circles = (0..ZONES).map(|n| zone(n + 1, 1, 103.79 + n as f64 * 0.003, 150.0, vec![ZoneRule::forbidden()]));
         self.control(circles.collect()).await?;
         let spots: Vec<i64> = (0..each).collect();
         for part in spots.chunks(IN_FRAME) {
@@ -211,7 +211,7 @@ fn admit(truck: u16) -> [Change; 3] {
     let (terminal, vehicle) = (terminal(truck), VehicleId(u64::from(truck)));
     let text = String::new;
     [
-        Change::VehiclePut(Vehicle { id: vehicle, plate: None, carrier: None }),
+        Change::VehiclePut(Vehicle { id: vehicle, ..Vehicle::default() }),
         Change::TerminalPut { terminal, maker: text(), model: text(), device: text() },
         Change::Bind { terminal, vehicle, from: Timestamp::MIN },
     ]
@@ -226,7 +226,10 @@ fn zone(id: u64, revision: u32, lon: f64, radius_m: f64, rules: Vec<ZoneRule>) -
         geometry: Geometry::Circle { centre: Coord { x: lon, y: 25.5 }, radius_m },
         rules,
         source_crs: "wgs84".into(),
-        legal_basis: String::new(),
+        legal: model::LegalBasis::default(),
+        place: String::new(),
+        detour: String::new(),
+        drafted_by: None,
         valid_from: Some(Timestamp::from_secs(T0 - 1000)),
         valid_to: None,
         recorded_at: Timestamp(0),

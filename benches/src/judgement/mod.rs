@@ -1,6 +1,7 @@
-//! Judgement of a fix by zones: point and path to it, ns of processor; ours beside `rstar` + `geo` and a linear scan. And
-//! how long a reload of all zones takes.
+//! Judgement of a fix by zones: point and path to it, ns of processor; ours beside `rstar` + `geo` and a linear scan.
+//! How long a reload of all zones takes. And a whole rule step beside its geofence part.
 
+mod step;
 mod ways;
 mod world;
 
@@ -21,6 +22,8 @@ const OURS: &str = "hazwatch geofence";
 const TREES: &str = "rstar + geo, a tree of edges each";
 const BOXES: &str = "rstar + geo, all edges";
 const SCAN: &str = "linear scan";
+/// How many times its geofence part a whole step may take, of a typical fleet.
+const STEP_MAX: f64 = 8.0;
 /// Fixes that the linear scan judges in a turn: it takes long enough.
 const SCANNED: usize = 200;
 
@@ -39,6 +42,10 @@ pub(crate) fn run(cli: &Cli, mut show: impl FnMut(Table) -> Table) -> Result<Vec
     }
     let [_, (_, world, _), _] = &cases;
     tables.push(show(reload(cli, world)?));
+    let [(typical, few, _), (_, many, _), (inside, paved, _)] = &cases;
+    tables.push(show(step::run(cli, typical, few, trucks, Some(STEP_MAX))?));
+    tables.push(show(step::run(cli, typical, many, trucks, Some(STEP_MAX))?));
+    tables.push(show(step::run(cli, inside, paved, trucks, None)?));
     Ok(tables)
 }
 

@@ -6,8 +6,10 @@ use geofence::Point;
 /// Metres per degree in the middle of the map.
 const PER_DEG: (f64, f64) = (99_000.0, 110_800.0);
 const CORNER: Point = Point::new(98.0, 22.0);
+pub(super) const SPEED_MPS: f64 = 25.0;
+pub(super) const INTERVAL_S: i64 = 30;
 /// Metres between two fixes of a truck.
-const STEP_M: f64 = 25.0 * 30.0;
+const STEP_M: f64 = SPEED_MPS * INTERVAL_S as f64;
 const VERTICES: std::ops::RangeInclusive<u64> = 40..=200;
 
 /// What is judged, and by what.

@@ -130,6 +130,14 @@ impl<K: Copy + Ord> ZoneIndex<K> {
         }
     }
 
+    /// Whether any shape may meet the box. `false` is certain and cheap; `true` is told of every large box.
+    pub fn may_touch(&self, around: &Bbox) -> bool {
+        if !on_the_map(around.min) || !on_the_map(around.max) {
+            return !self.is_empty();
+        }
+        self.inner.nest.any_within(around, &|entry| self.near(entry.slot(), around))
+    }
+
     fn near(&self, slot: usize, around: &Bbox) -> bool {
         self.inner.boxes.get(slot).is_some_and(|shape| shape.meets(around))
     }

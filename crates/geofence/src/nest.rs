@@ -5,9 +5,12 @@
 
 use smallvec::SmallVec;
 
-use crate::grid::{Grid, PATH_SLACK};
+use crate::grid::{Grid, PATH_SLACK, Window};
 use crate::plane::Xy;
-use crate::point::Point;
+use crate::point::{Bbox, Point};
+
+/// A box over more cells is not looked at: drawing the path takes less.
+const CELLS_LOOKED_AT_MAX: usize = 64;
 
 /// A shape's place in its list, and whether the shape fills the cell: in that order, so that it sorts by shape and
 /// what is not filled comes first.
@@ -161,5 +164,29 @@ impl Nest {
                 }
             }
         });
+    }
+
+    /// Whether any entry in the cells that a box meets is `near`; true without a look where those are many.
+    pub(crate) fn any_within(&self, around: &Bbox, near: &impl Fn(Entry) -> bool) -> bool {
+        self.nodes.first().is_some_and(|node| self.any_within_node(node, around, near))
+    }
+
+    fn any_within_node(&self, node: &Node, around: &Bbox, near: &impl Fn(Entry) -> bool) -> bool {
+        let any = |list: u32| self.list(list).iter().any(|entry| near(*entry));
+        let window = node.grid.window(*around);
+        if any(node.full) || window.cells() > CELLS_LOOKED_AT_MAX {
+            return true;
+        }
+        let Window { cols, rows } = window;
+        rows.into_iter().flat_map(|row| cols.clone().map(move |col| (col, row))).any(|(col, row)| {
+            match self.cell(node, node.grid.cell(col, row)) {
+                Held::List(0) => false,
+                Held::List(at) => any(at),
+                Held::One(entry) => near(entry),
+                Held::Grid(within) => {
+                    self.nodes.get(within as usize).is_some_and(|within| self.any_within_node(within, around, near))
+                }
+            }
+        })
     }
 }

@@ -4,7 +4,7 @@ use model::{Confidence, Fact, Fix, Measures, VehicleId};
 
 use crate::fact;
 use crate::limits;
-use crate::link::{Break, Link, Seen, Step};
+use crate::link::{Break, Course, Link, Seen, Step};
 use crate::passage::{self, Stretch};
 use crate::rest::{Rest, Verdict};
 use crate::rule::RULES;
@@ -29,11 +29,14 @@ pub struct Context<'a> {
 /// Facts carry revision 1 and are not marked late: who judges again compares and numbers them.
 pub fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, facts: &mut Vec<Fact>) {
     let Some(next) = Seen::of(fix) else { return };
-    let Some(last) = state.last else {
-        begin(ctx, state, next, Break::First, Measures::ERROR_UNKNOWN, facts);
-        state.rest = next.rests().then(|| Rest::begun(&next, next.time));
-        return;
-    };
+    if state.last.is_none() {
+        return begin(ctx, state, next, Break::First, Measures::ERROR_UNKNOWN, facts);
+    }
+    advance(ctx, state, next, facts);
+}
+
+/// Goes on to the next fix, standing or driving.
+fn advance(ctx: &Context<'_>, state: &mut State, next: Seen, facts: &mut Vec<Fact>) {
     if let Some(mut rest) = state.rest.filter(|_| next.rests()) {
         let verdict = rest.judge(&next, state.aside.as_ref());
         state.rest = Some(rest);
@@ -48,8 +51,6 @@ pub fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, facts: &mut Vec<Fac
     }
     state.rest = None;
     drive(ctx, state, next, facts);
-    let arrived = state.aside.is_none() && next.rests();
-    state.rest = arrived.then(|| Rest::begun(&next, last.time));
 }
 
 /// Goes on standing: where the mean of all fixes of the rest lies.
@@ -68,7 +69,7 @@ fn drive(ctx: &Context<'_>, state: &mut State, next: Seen, facts: &mut Vec<Fact>
     let Some(last) = state.last else { return };
     let Some(aside) = state.aside.take() else {
         match Step::between(last, next) {
-            Step::Path(link) if !link.curve.is_doubted() => travel(ctx, state, &link, None, facts),
+            Step::Path(course) if !course.motion.is_doubted() => follow(ctx, state, &course, facts),
             Step::Path(_) | Step::Jump => state.aside = Some(next),
             Step::Gap => cut(ctx, state, next, Break::Gap, facts),
         }
@@ -76,26 +77,38 @@ fn drive(ctx: &Context<'_>, state: &mut State, next: Seen, facts: &mut Vec<Fact>
     };
     match (Step::between(last, aside), Step::between(aside, next), Step::between(last, next)) {
         // An outlier, of less than a jump or more.
-        (Step::Path(out), Step::Path(back), Step::Path(link)) if out.curve.is_undone_by(&back.curve) => {
-            travel(ctx, state, &link, None, facts);
+        (Step::Path(out), Step::Path(back), Step::Path(past))
+            if out.motion.is_undone_by(&back.motion, &past.motion) =>
+        {
+            follow(ctx, state, &past, facts);
         }
-        (Step::Path(_), Step::Jump, Step::Path(link)) => travel(ctx, state, &link, None, facts),
+        (Step::Path(_), Step::Jump, Step::Path(course)) => follow(ctx, state, &course, facts),
         (Step::Path(out), ..) => {
-            travel(ctx, state, &out, None, facts);
-            drive(ctx, state, next, facts);
+            follow(ctx, state, &out, facts);
+            advance(ctx, state, next, facts);
         }
-        (_, _, Step::Path(link)) => travel(ctx, state, &link, None, facts),
+        (_, _, Step::Path(course)) => follow(ctx, state, &course, facts),
         (_, _, Step::Gap) => cut(ctx, state, next, Break::Gap, facts),
         (_, Step::Jump, _) => state.aside = Some(next),
         (_, Step::Gap, _) => {
             cut(ctx, state, aside, Break::Jump, facts);
             cut(ctx, state, next, Break::Gap, facts);
         }
-        (_, Step::Path(link), _) => {
+        (_, Step::Path(course), _) => {
             cut(ctx, state, aside, Break::Jump, facts);
-            travel(ctx, state, &link, None, facts);
+            follow(ctx, state, &course, facts);
         }
     }
+}
+
+/// Moves along a path; where no zone is near, it need not be drawn.
+fn follow(ctx: &Context<'_>, state: &mut State, course: &Course, facts: &mut Vec<Fact>) {
+    state.rest = course.b.rests().then(|| Rest::begun(&course.b, course.a.time));
+    if state.stays.is_empty() && !ctx.zones.may_touch(&course.around()) {
+        state.last = Some(course.b);
+        return;
+    }
+    travel(ctx, state, &course.link(), None, facts);
 }
 
 /// Starts at a fix, with nothing known from before.
@@ -107,6 +120,8 @@ fn begin(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, error_m
             state.stays.push(stay);
         }
     });
+    let before = state.last.map_or(seen.time, |last| last.time);
+    state.rest = seen.rests().then(|| Rest::begun(&seen, before));
     state.last = Some(seen);
 }
 

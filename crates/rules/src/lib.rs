@@ -18,8 +18,9 @@
 //! * **Rests.** Positions of a parked vehicle wander. While its speed field says that it stands, it is judged at the mean
 //!   of all fixes since it stopped; it is inside or outside a zone when the mean is so by more than it may be off, which
 //!   shrinks with time. Fixes far from the mean are set aside until it moves, or until they persist.
-//! * **Doubt.** A fix more than [`limits::DOUBT_M`] from where speeds and directions lead waits for the next one: if that
-//!   undoes it, it was an outlier and is not judged; otherwise both are.
+//! * **Doubt.** A fix more than [`limits::DOUBT_M`] from where speeds and directions lead, and one at which the vehicle has
+//!   stopped or started since the last, waits for the next one: if that undoes it, it was an outlier and is not judged;
+//!   otherwise both are.
 //! * **Jumps.** A fix that can only be reached at above [`limits::JUMP_SPEED_KMH`] over more than
 //!   [`limits::JUMP_M`] is set aside. If the next fix is reachable from the one before the jump, the one set aside was
 //!   an outlier and is not judged; if it is reachable from the one set aside only, the vehicle really is elsewhere.

@@ -100,7 +100,8 @@ pub const DEEP_M: f64 = 15.0;
 pub const DRIVING_DKMH: u16 = 100;
 /// V06, areas: fixes inside while driving that make a violation.
 pub const V06_FIXES: u32 = 2;
-/// V06, areas: a crossing counts when its middle is this deep, metres (in small areas an eighth of the shorter side).
+/// V06, areas: a crossing counts when its middle is this deep, and so does a fix while driving, metres (in small areas an
+/// eighth of the shorter side).
 pub const V06_CROSSING_DEPTH_M: f64 = 10.0;
 /// V06, corridors: least way along the axis, metres (on short ones half the axis).
 pub const V06_ALONG_M: f64 = 30.0;

@@ -1,9 +1,9 @@
 //! What lies between two judged fixes: a path with a confidence, or a cut; not what zones make of it.
 
-use geofence::{Interval, Point, distance_m};
+use geofence::{Bbox, Interval, Point, distance_m};
 use model::{Fix, Marks, RecordRef, Timestamp};
 
-use crate::curve::Curve;
+use crate::curve::{Curve, Motion};
 use crate::limits;
 
 /// What the state keeps of a judged fix.
@@ -61,6 +61,31 @@ pub(crate) fn rounded(x: f64) -> i64 {
     (x + 0.5).floor() as i64
 }
 
+/// What two judged fixes tell of the way from one to the next, before it is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    pub(crate) a: Seen,
+    pub(crate) b: Seen,
+    /// Confidence of an instant that is interpolated on it, per mille.
+    pub(crate) confidence: u16,
+    /// Confidence of an instant on it that needs no interpolation, per mille.
+    pub(crate) ceiling: u16,
+    pub(crate) motion: Motion,
+}
+
+impl Course {
+    /// A box that holds all of the way.
+    pub(crate) fn around(&self) -> Bbox {
+        self.motion.around(self.a.point(), self.b.point())
+    }
+
+    /// The way itself.
+    pub(crate) fn link(&self) -> Link {
+        let Self { a, b, confidence, ceiling, ref motion } = *self;
+        Link { a, b, confidence, ceiling, curve: Curve::of(motion) }
+    }
+}
+
 /// The way from one judged fix to the next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
@@ -110,8 +135,8 @@ impl Break {
 
 /// How the next fix is connected with the last one.
 pub(crate) enum Step {
-    /// A straight path.
-    Path(Link),
+    /// A path.
+    Path(Course),
     /// A long gap with a change of place: what lies between is unknown.
     Gap,
     /// Not reachable at any plausible speed.
@@ -141,13 +166,8 @@ impl Step {
             (false, true) => limits::CONFIDENCE_GAP,
             (false, false) => 1000,
         };
-        Self::Path(Link {
-            a,
-            b,
-            confidence: of_gap(gap_us).min(ceiling),
-            ceiling,
-            curve: Curve::between(&a, &b, gap_us),
-        })
+        let motion = Motion::between(&a, &b, gap_us);
+        Self::Path(Course { a, b, confidence: of_gap(gap_us).min(ceiling), ceiling, motion })
     }
 }
 
@@ -161,7 +181,7 @@ fn is_plainly_plausible(a: &Seen, b: &Seen, gap_us: i64) -> bool {
 }
 
 /// Metres that a degree has nowhere on Earth: the longest is 111,694 m, along a meridian at the poles.
-const DEGREE_MAX_M: f64 = 112_000.0;
+pub(crate) const DEGREE_MAX_M: f64 = 112_000.0;
 
 fn is_doubtful(length_m: f64, gap_us: i64) -> bool {
     faster(length_m - limits::NOISE_M, gap_us, limits::DOUBTFUL_SPEED_KMH)
@@ -311,7 +331,7 @@ mod tests {
             (10_000, 20_000_000, Err(())),
         ] {
             let got = match Step::between(seen(1_000, 25_500_000), seen(1_000 + gap_s, 25_500_000 + step_e6)) {
-                Step::Path(link) => Ok(Some(link.confidence)),
+                Step::Path(course) => Ok(Some(course.confidence)),
                 Step::Gap => Ok(None),
                 Step::Jump => Err(()),
             };
@@ -336,7 +356,7 @@ mod tests {
     fn swapped_ends_are_low() {
         let mut b = seen(30, 25_501_000);
         b.swapped = true;
-        let Step::Path(link) = Step::between(seen(0, 25_500_000), b) else { panic!("a path") };
-        assert_eq!((link.confidence, link.ceiling), (200, 200));
+        let Step::Path(course) = Step::between(seen(0, 25_500_000), b) else { panic!("a path") };
+        assert_eq!((course.confidence, course.ceiling), (200, 200));
     }
 }

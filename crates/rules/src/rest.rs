@@ -5,7 +5,7 @@ use geofence::{Point, distance_m};
 use model::{Measures, Timestamp};
 
 use crate::limits;
-use crate::link::{Seen, rounded};
+use crate::link::{DEGREE_MAX_M, Seen, rounded};
 
 /// A rest. Integers only: it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,10 @@ impl Rest {
     /// What the next fix at rest means; `aside` is the first of those that were not near.
     pub(crate) fn judge(&mut self, seen: &Seen, aside: Option<&Seen>) -> Verdict {
         self.heard = seen.time;
+        if self.is_plainly_near(seen) {
+            self.away = 0;
+            return Verdict::Near;
+        }
         let off_m = distance_m(self.point(), seen.point());
         if off_m <= limits::REST_NEAR_M {
             self.away = 0;
@@ -71,6 +75,13 @@ impl Rest {
         let far = off_m > limits::REST_FAR_M && distance_m(self.point(), aside.point()) > limits::REST_FAR_M;
         let long = self.away >= limits::REST_AWAY && seen.time.since_us(aside.time) >= limits::REST_AWAY_US;
         if far && self.away >= 3 || long { Verdict::Over } else { Verdict::Away }
+    }
+
+    /// Whether a fix is near by a distance that is never shorter, told without trigonometry: nearly every one is.
+    fn is_plainly_near(&self, seen: &Seen) -> bool {
+        let lon_e9 = self.lon_e9.abs_diff(i64::from(seen.lon_e6) * 1_000);
+        let lat_e9 = self.lat_e9.abs_diff(i64::from(seen.lat_e6) * 1_000);
+        (lon_e9 + lat_e9) as f64 * (DEGREE_MAX_M / 1e9) <= limits::REST_NEAR_M
     }
 
     /// Takes a near fix into the mean.

@@ -88,7 +88,7 @@ pub(crate) struct Stay {
     pub(crate) length_cm: u64,
     pub(crate) speed_max_dkmh: u32,
     pub(crate) depth_max_cm: u32,
-    /// A fix inside was too deep for drift.
+    /// A fix inside was too deep for drift, or too deep for noise while driving.
     pub(crate) deep: bool,
     /// A crossing between two fixes that is sure: near in time, or along the axis of a corridor for most of the way.
     pub(crate) crossed: bool,
@@ -244,6 +244,8 @@ impl Stay {
                 self.deep |= depth_m > ground.deep_m;
                 if seen.speed_dkmh >= limits::DRIVING_DKMH {
                     self.driven = (self.driven + 1).min(2);
+                    // Who drives does not drift: it says no less than a way between two fixes whose middle is as deep.
+                    self.deep |= sound && depth_m >= ground.crossing_m;
                 }
             }
         }

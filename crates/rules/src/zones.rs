@@ -193,6 +193,11 @@ impl Zones {
         });
     }
 
+    /// Whether any zone may meet the box, whenever; `false` is certain.
+    pub(crate) fn may_touch(&self, around: &Bbox) -> bool {
+        self.index.may_touch(around)
+    }
+
     /// Visits, by zone and revision, what the straight path meets, with the stretches inside; spans not applied.
     pub(crate) fn touching<'a>(&'a self, a: Point, b: Point, mut visit: impl FnMut(&'a Ground, &[geofence::Interval])) {
         self.index.touching_segment(a, b, |slot, _, inside| {

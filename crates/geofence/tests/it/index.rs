@@ -83,6 +83,37 @@ proptest! {
         }
     }
 
+    /// A box is denied only where no shape meets any place or path in it; and a place far from all shapes is denied.
+    #[test]
+    fn a_box_that_may_touch_nothing_touches_nothing(
+        zones in prop::collection::vec((0u8..20, any_shape()), 1..80),
+        corner in place(),
+        reach in prop_oneof![Just((0.0, 0.0)), (0.0..300.0f64, 0.0..300.0f64), (0.0..9_000.0f64, 0.0..9_000.0f64)],
+        paths in prop::collection::vec(((0.0..=1.0f64, 0.0..=1.0f64), (0.0..=1.0f64, 0.0..=1.0f64)), 12),
+        pick in any::<(prop::sample::Index, prop::sample::Index)>(),
+    ) {
+        let index = ZoneIndex::build(zones.clone()).expect("few");
+        let drawn = (at(corner.0, corner.1), at(corner.0 + reach.0, corner.1 + reach.1));
+        for (a, b) in ends(&zones, drawn, pick) {
+            let around = Bbox::of_segment(a, b);
+            let may = index.may_touch(&around);
+            let within = |(x, y): (f64, f64)| {
+                Point::new(around.min.lerp(around.max, x).lon, around.min.lerp(around.max, y).lat)
+            };
+            let sides = [(a, b), (around.min, around.max), (a, a), (b, b)];
+            for (a, b) in paths.iter().map(|(from, to)| (within(*from), within(*to))).chain(sides) {
+                prop_assert!(may || by_scan(&zones, a, b).is_empty(), "{around:?} {a:?} {b:?}");
+            }
+            let here = Bbox::of_segment(a, a);
+            let wider = Bbox {
+                min: Point::new(a.lon - 1e-4, a.lat - 1e-4),
+                max: Point::new(a.lon + 1e-4, a.lat + 1e-4),
+            };
+            let near = zones.iter().any(|(_, shape)| shape.bbox().intersects(&wider));
+            prop_assert!(near || !index.may_touch(&here), "{a:?}");
+        }
+    }
+
     /// So many that grids lie in cells: a few large ones, crowds of small ones, and paths from cell to cell.
     #[test]
     fn a_crowd_equals_a_linear_scan(
@@ -110,6 +141,11 @@ proptest! {
             index.touching_segment(a, b, |key, _, inside| met.push((*key, inside)));
             let scan: Vec<_> = zones.iter().map(|(key, s)| (*key, s.segment_inside(a, b))).filter(|(_, i)| !i.is_empty()).collect();
             prop_assert_eq!(met, scan);
+            for end in [a.lerp(b, 1e-3), a.lerp(b, 1e-2), a.lerp(b, 0.1)] {
+                let around = Bbox::of_segment(a, end);
+                let met = zones.iter().any(|(_, s)| !s.segment_inside(a, end).is_empty());
+                prop_assert!(!met || index.may_touch(&around), "{around:?}");
+            }
             for p in [a, b, a.lerp(b, 0.5)] {
                 let mut found = Vec::new();
                 index.at(p, |key, _| found.push(*key));
@@ -138,10 +174,12 @@ fn an_empty_index_and_bad_points_find_nothing() {
     let empty = ZoneIndex::<u32>::build([]).expect("few");
     assert!(empty.is_empty());
     empty.at(at(0.0, 0.0), |_, _| panic!("nothing is there"));
+    assert!(!empty.may_touch(&Bbox::of_segment(at(0.0, 0.0), at(1.0, 0.0))));
     empty.touching_segment(at(0.0, 0.0), at(1.0, 0.0), |_, _, _| panic!("nothing is there"));
     let index = ZoneIndex::build([(1, Shape::circle(at(0.0, 0.0), 10.0).expect("good"))]).expect("few");
     for bad in [Point::new(f64::NAN, 32.0), Point::new(118.0, f64::INFINITY), Point::new(1e300, -1e300)] {
         index.at(bad, |_, _| panic!("no point"));
+        assert!(index.may_touch(&Bbox { min: bad, max: at(0.0, 0.0) }), "{bad:?}");
         let shape = index.shapes_of(1).next().expect("one");
         let mut met = Intervals::new();
         index.touching_segment(bad, at(0.0, 0.0), |_, _, inside| met = inside);

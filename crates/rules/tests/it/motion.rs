@@ -69,6 +69,32 @@ fn a_jump_that_the_next_fix_undoes_is_none() {
     assert_eq!(got.len(), 1, "{got:?}");
 }
 
+/// It stops 55 m before a zone, and what tells so first is off by 150 m; the same when it starts again.
+#[test]
+fn who_stops_where_a_jump_led_did_not_stop_there() {
+    let zone = || forbidden(1, area(-5_000, 0, 5_000, 9_000));
+    let stopping: &[Moving] =
+        &[(0, 0, -4_500, 40, 0), (60, 0, 850, 0, 0), (120, 0, -500, 0, 0), (180, 0, -510, 0, 0), (240, 0, -490, 0, 0)];
+    let reflected: &[Moving] =
+        &[(0, 0, -4_500, 40, 0), (60, 0, -50, 0, 0), (120, 0, -500, 0, 0), (180, 0, -510, 0, 0), (240, 0, -490, 0, 0)];
+    let starting: &[Moving] =
+        &[(0, 0, -500, 0, 180), (60, 0, -510, 0, 180), (120, 300, 800, 30, 180), (180, 0, -6_600, 50, 180)];
+    let before_starting: &[Moving] = &[
+        (0, 0, -400, 0, 180),
+        (60, 0, -390, 0, 180),
+        (120, 0, -410, 0, 180),
+        (180, 0, 1_400, 0, 180),
+        (240, 0, -2_000, 40, 180),
+        (300, 0, -8_000, 40, 180),
+    ];
+    let drives = [stopping, reflected, starting, before_starting];
+    drives.iter().for_each(|drive| check(zone(), &[("no stop inside", drive, &[])]));
+    let inside: &[Moving] =
+        &[(0, 0, -4_500, 40, 0), (60, 0, 850, 0, 0), (120, 0, 855, 0, 0), (180, 0, -3_000, 40, 180)];
+    let got = outcome(&judge(&zones(vec![zone()]), &mut State::default(), &moving(inside)));
+    assert_eq!(got.len(), 2, "it did stop there: {got:?}");
+}
+
 /// 200 m of bridge, of which 100 m are driven there and back; a stop in between changes nothing.
 #[test]
 fn turning_about_on_a_bridge_is_travelling_it() {
