@@ -239,6 +239,18 @@ fn subject(change: &Change) -> String {
         Change::HoldPut(hold) => hold.id.to_string(),
         Change::HoldRelease { id } => id.to_string(),
         Change::BaseTaken(base) => base.position.seq.to_string(),
+        Change::ZoneDraft(zone) => zone.id.to_string(),
+        Change::ZoneDraftDrop { id } => id.to_string(),
+        Change::ZoneVoid { id, revision, .. } => format!("{id} {revision}"),
+        Change::PermitPut(permit) => permit.id.to_string(),
+        Change::PermitRevoke { id, .. } => id.to_string(),
+        Change::CalendarPut { days } => format!("{} days", days.len()),
+        Change::RoadPut(road) => road.id.to_string(),
+        Change::RoadDelete { id } => id.to_string(),
+        Change::DriverPut(driver) => driver.id.to_string(),
+        Change::DriverOn(on) => on.vehicle.to_string(),
+        Change::LoadPut(load) => load.vehicle.to_string(),
+        Change::CaseStep(step) => step.case.to_string(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Imports: a file is taken whole or not at all, and a refusal lists every bad row.
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use intake::{Fault, VehicleRow, read_vehicles, read_zones};
+use intake::{Fault, VehicleRow, read_kml_zones, read_stake_zones, read_vehicles, read_zones};
 use model::{CarrierId, Change, Principal, Vehicle, VehicleId, ZoneId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,18 +15,48 @@ use crate::extract::{Caller, Params, read_body, require_type};
 use crate::problem::Problem;
 use crate::register::Plan;
 use crate::vehicles::CrsQuery;
+use crate::zones::frame;
+
+/// How zones are drawn in a file.
+#[derive(Clone, Copy)]
+enum Drawing {
+    GeoJson,
+    Kml,
+    Stakes,
+}
+
+impl Drawing {
+    /// The media types of each.
+    const TYPES: [(&str, Self); 5] = [
+        ("application/geo+json", Self::GeoJson),
+        ("application/json", Self::GeoJson),
+        ("application/vnd.google-earth.kml+xml", Self::Kml),
+        ("text/csv", Self::Stakes),
+        ("application/csv", Self::Stakes),
+    ];
+
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut found = None;
+        let known = |given: &str| {
+            found = Self::TYPES.iter().find(|(kind, _)| *kind == given).map(|(_, format)| *format);
+            found.is_some()
+        };
+        require_type(headers, known, "application/geo+json, application/vnd.google-earth.kml+xml or text/csv")?;
+        Ok(found.unwrap_or(Self::GeoJson))
+    }
+}
 
 /// What an import came to.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ImportReport {
     /// Rows or features in the file.
-    rows: usize,
+    pub(crate) rows: usize,
     /// Made.
-    created: usize,
+    pub(crate) created: usize,
     /// Changed.
-    updated: usize,
+    pub(crate) updated: usize,
     /// Already so.
-    unchanged: usize,
+    pub(crate) unchanged: usize,
 }
 
 fn done(report: ImportReport) -> Done<ImportReport> {
@@ -34,7 +64,7 @@ fn done(report: ImportReport) -> Done<ImportReport> {
 }
 
 /// Records an import together with the file that it came from, which is kept; an import that changes nothing is not.
-async fn record(
+pub(crate) async fn record(
     app: &App,
     who: &Principal,
     kind: &str,
@@ -52,7 +82,7 @@ async fn record(
 }
 
 /// A register of vehicles as CSV, UTF-8 or GBK, with a header: `plate`, `colour` and, where wanted, `carrier` and
-/// `phone`. Known plates are given to the carrier and the terminal of the file.
+/// `phone`, `use` (`dangerous_goods` or `ordinary`) and `scope` (classes like `2.1 3`). Known plates are given to the carrier and the terminal of the file.
 #[utoipa::path(post, path = "/api/v1/imports/vehicles", tag = "imports", operation_id = "import_vehicles",
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, description = "All rows are in force", body = ImportReport),
@@ -89,7 +119,12 @@ pub(crate) async fn vehicles(
 fn plan_row(plan: &mut Plan<'_>, row: VehicleRow) -> Result<bool, Problem> {
     let carrier: Option<CarrierId> = plan.carrier(row.carrier.as_deref())?;
     let before = plan.len();
-    let Vehicle { id, .. } = plan.vehicle(row.plate, carrier, row.phone)?;
+    let Vehicle { id, .. } = plan.vehicle(row.plate, carrier, row.phone, |vehicle| {
+        vehicle.kind = row.kind.unwrap_or(vehicle.kind);
+        if let Some(scope) = row.scope {
+            vehicle.scope = scope;
+        }
+    })?;
     let id: VehicleId = id;
     if let Some(phone) = row.phone {
         plan.terminal(phone, id, None);
@@ -97,10 +132,14 @@ fn plan_row(plan: &mut Plan<'_>, row: VehicleRow) -> Result<bool, Problem> {
     Ok(plan.len() > before)
 }
 
-/// Zones as a GeoJSON feature collection. A feature with the `id` of a zone is its next revision, any other one is a
-/// new zone; what stands already, word by word, is left alone.
+/// Zones as a GeoJSON feature collection, as KML whose placemarks say in their extended data what a feature says in its
+/// properties, or as a CSV of stake ranges (桩号) along roads that were imported. A feature
+/// with the `id` of a zone is its next revision, any other one is a new zone; what stands already, word by word, is left
+/// alone. The columns of the CSV are `name`, `road`, `from`, `to` and, where wanted, `kind`, `half_width_m`, `direction`,
+/// `detour`, `issuer`, `number`, `title`, `url`, `valid_from`, `valid_to`; rows of one name are one zone.
 #[utoipa::path(post, path = "/api/v1/imports/zones", tag = "imports", operation_id = "import_zones", params(CrsQuery),
-    request_body(content((String = "application/geo+json"), (String = "application/json"))),
+    request_body(content((String = "application/geo+json"), (String = "application/json"), (String = "text/csv"),
+        (String = "application/vnd.google-earth.kml+xml"))),
     responses((status = 200, description = "All zones are in force", body = ImportReport),
         (status = 202, description = "Recorded, not yet in force", body = Pending)))]
 pub(crate) async fn zones(
@@ -109,11 +148,18 @@ pub(crate) async fn zones(
     Params(query): Params<CrsQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let is_geojson = |kind: &str| matches!(kind, "application/geo+json" | "application/json");
-    require_type(request.headers(), is_geojson, "application/geo+json")?;
+    let format = Drawing::of(request.headers())?;
     let bytes = read_body(&app, request, app.config.import_bytes_max).await?;
-    let drafts = read_zones(&bytes, query.crs.unwrap_or_default().0).map_err(Problem::faults)?;
     let registry = app.registry();
+    let frame = frame(&registry, query.crs);
+    let drafts = match format {
+        Drawing::GeoJson => read_zones(&bytes, frame),
+        Drawing::Kml => read_kml_zones(&bytes, frame),
+        Drawing::Stakes => {
+            read_stake_zones(&bytes, &frame.region, |code| registry.records().road_by_code(code).cloned())
+        }
+    };
+    let drafts = drafts.map_err(Problem::faults)?;
     let standing: Vec<_> = registry.zones(None).collect();
     let mut report = ImportReport { rows: drafts.len(), ..ImportReport::default() };
     let (mut changes, mut faults) = (Vec::new(), Vec::new());

@@ -297,7 +297,7 @@ mod tests {
 
     fn vehicle() -> Vehicle {
         let plate = "云D12345:2".parse().ok();
-        Vehicle { id: VehicleId(1), plate, carrier: None }
+        Vehicle { id: VehicleId(1), plate, carrier: None, ..Vehicle::default() }
     }
 
     fn written(writer: Writer, rows: Vec<TrackFix>) -> String {

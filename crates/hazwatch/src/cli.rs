@@ -171,10 +171,18 @@ pub(crate) struct Server {
 /// What can be imported.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum ImportKind {
-    /// GeoJSON features.
+    /// GeoJSON features, KML placemarks (.kml), or CSV (.csv) of stake ranges: name,road,from,to,...
     Zones,
-    /// CSV: plate,colour,carrier,phone.
+    /// CSV: plate,colour,carrier,phone,use,scope.
     Vehicles,
+    /// CSV: number,kind,vehicles,slots,issuer,zones.
+    Permits,
+    /// CSV: date,kind,name.
+    Calendar,
+    /// GeoJSON lines with code, class, stakes, tunnels, service areas.
+    Roads,
+    /// CSV: name,certificate,phone.
+    Drivers,
 }
 
 /// Options of `import`.
@@ -184,6 +192,9 @@ pub(crate) struct Import {
     pub kind: ImportKind,
     /// The file.
     pub file: PathBuf,
+    /// Coordinate system of a drawing.
+    #[arg(long, value_parser = ["wgs84", "cgcs2000", "gcj02", "bd09"])]
+    pub crs: Option<String>,
     /// Where to.
     #[command(flatten)]
     pub server: Server,

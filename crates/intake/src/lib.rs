@@ -1,5 +1,5 @@
-//! Files in and out: zones as GeoJSON, vehicles as CSV, tracks as GeoJSON, GPX and CSV, and the coordinate systems of
-//! Chinese maps.
+//! Files in and out: zones as GeoJSON, KML and CSV of stake ranges, roads as GeoJSON, vehicles, permits, drivers and the
+//! calendar as CSV, tracks as GeoJSON, GPX and CSV, and the coordinate systems of Chinese maps.
 //!
 //! Everything is a pure function of bytes and nouns: no sockets, no store, no clock, no identities made here. A file
 //! is taken whole or not at all, and a refusal lists every bad row.
@@ -9,6 +9,7 @@ mod crs;
 mod drivers;
 mod fault;
 mod geometry;
+mod kml;
 mod permits;
 mod reader;
 mod roads;
@@ -18,6 +19,7 @@ mod table;
 mod text;
 mod track;
 mod vehicles;
+mod xml;
 mod zones;
 
 pub use calendar::read_calendar;
@@ -25,6 +27,7 @@ pub use crs::Crs;
 pub use drivers::{DriverRow, read_drivers};
 pub use fault::Fault;
 pub use geometry::{Frame, shapes};
+pub use kml::read_kml_zones;
 pub use permits::{PermitRow, read_permits};
 pub use roads::{ROADS_MAX, RoadDraft, corridors_between, read_roads, write_road};
 pub use stakes::read_stake_zones;
