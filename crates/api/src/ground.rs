@@ -134,7 +134,7 @@ pub(crate) struct DriverView {
 }
 
 impl DriverView {
-    fn of(driver: &Driver) -> Self {
+    pub(crate) fn of(driver: &Driver) -> Self {
         let Driver { id, name, certificate, phone } = driver.clone();
         Self { id: id.to_string(), name, certificate, phone }
     }

@@ -1,28 +1,25 @@
 //! Imports of the ground that judgement stands on: roads, the calendar, permits, drivers. Each file whole or not at all.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use intake::{PermitRow, read_calendar, read_drivers, read_permits, read_roads};
-use model::{Change, Driver, DriverId, Permit, PermitId, Registry, RoadId, Timestamp};
+use model::{Change, Driver, DriverId, Permit, PermitId, RoadId, Timestamp};
 
 use crate::app::App;
 use crate::change::{Pending, random_id};
 use crate::extract::{Caller, Params, read_body, require_type};
-use crate::imports::{ImportReport, record};
-use crate::permits::resolve;
+use crate::imports::{ImportReport, aside, record, table};
+use crate::permits::Names;
 use crate::problem::Problem;
 use crate::vehicles::CrsQuery;
 use crate::zones::frame;
 
-async fn csv(app: &App, request: Request) -> Result<bytes::Bytes, Problem> {
-    require_type(request.headers(), |kind| matches!(kind, "text/csv" | "application/csv"), "text/csv")?;
-    read_body(app, request, app.config.import_bytes_max).await
-}
-
-/// Days of the calendar as CSV: `date` (2026-10-01), `kind` (`holiday` or `workday`) and, where wanted, `name`. What was
+/// Days of the calendar as a table: `date` (2026-10-01), `kind` (`holiday` or `workday`) and, where wanted, `name`. What was
 /// said of a day before counts no more.
 #[utoipa::path(post, path = "/api/v1/imports/calendar", tag = "imports", operation_id = "import_calendar",
-    request_body(content = String, content_type = "text/csv"),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
     responses((status = 200, description = "All days are in force", body = ImportReport),
         (status = 202, description = "Recorded, not yet in force", body = Pending)))]
 pub(crate) async fn calendar(
@@ -30,8 +27,9 @@ pub(crate) async fn calendar(
     Caller(who): Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let bytes = csv(&app, request).await?;
-    let mut days = read_calendar(&bytes).map_err(Problem::faults)?;
+    let bytes = table(&app, request).await?;
+    let file = bytes.clone();
+    let mut days = aside(move || read_calendar(&file)).await?;
     let registry = app.registry();
     let known = |day: i32| registry.records().calendar().days().find(|known| known.day == day);
     let mut report = ImportReport { rows: days.len(), ..ImportReport::default() };
@@ -69,14 +67,16 @@ pub(crate) async fn roads(
     require_type(request.headers(), is_geojson, "application/geo+json")?;
     let bytes = read_body(&app, request, app.config.import_bytes_max).await?;
     let registry = app.registry();
-    let drafts = read_roads(&bytes, frame(&registry, query.crs)).map_err(Problem::faults)?;
+    let (file, frame) = (bytes.clone(), frame(&registry, query.crs));
+    let drafts = aside(move || read_roads(&file, frame)).await?;
+    let known: BTreeMap<_, _> = registry.records().roads(None).map(|road| (road.code.as_str(), road)).collect();
     let mut report = ImportReport { rows: drafts.len(), ..ImportReport::default() };
     let mut changes = Vec::new();
     for draft in drafts {
-        match registry.records().road_by_code(&draft.road.code) {
+        match known.get(draft.road.code.as_str()) {
             Some(known) => {
                 let road = draft.into_road(known.id);
-                if road == **known {
+                if road == ***known {
                     report.unchanged += 1;
                     continue;
                 }
@@ -92,11 +92,11 @@ pub(crate) async fn roads(
     record(&app, &who, "roads", bytes, changes, report).await
 }
 
-/// Permits as CSV: `number`, `kind` (`pass`, `filed`, `notified`), `vehicles` (ids, plates or phones, cut by `;`), `slots`
+/// Permits as a table: `number`, `kind` (`pass`, `filed`, `notified`), `vehicles` (ids, plates or phones, cut by `;`), `slots`
 /// (`FROM/TO;FROM/TO`) and, where wanted, `issuer` and `zones` (ids or names, cut by `;`; all when empty). A permit that is
 /// known by issuer and number is described anew.
 #[utoipa::path(post, path = "/api/v1/imports/permits", tag = "imports", operation_id = "import_permits",
-    request_body(content = String, content_type = "text/csv"),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
     responses((status = 200, description = "All permits are in force", body = ImportReport),
         (status = 202, description = "Recorded, not yet in force", body = Pending)))]
 pub(crate) async fn permits(
@@ -104,16 +104,18 @@ pub(crate) async fn permits(
     Caller(who): Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let bytes = csv(&app, request).await?;
-    let rows = read_permits(&bytes).map_err(Problem::faults)?;
+    let bytes = table(&app, request).await?;
+    let file = bytes.clone();
+    let rows = aside(move || read_permits(&file)).await?;
     let registry = app.registry();
     let mut report = ImportReport { rows: rows.len(), ..ImportReport::default() };
     let (mut changes, mut faults) = (Vec::new(), Vec::new());
-    let known: std::collections::BTreeMap<_, _> =
+    let known: BTreeMap<_, _> =
         registry.records().permits(None).map(|p| ((p.issuer.as_str(), p.number.as_str()), p)).collect();
+    let names = Names::new(&registry, who.scope);
     for row in rows {
         let before = known.get(&(row.issuer.as_str(), row.number.as_str()));
-        match permit(&registry, who.scope, &row, before.map(|permit| permit.id)) {
+        match permit(&names, &row, before.map(|permit| permit.id)) {
             Err(problem) => faults.push(problem.into_fault().in_row(row.row)),
             Ok(permit) => match before {
                 Some(known) if is_same(known, &permit) => report.unchanged += 1,
@@ -128,19 +130,15 @@ pub(crate) async fn permits(
             },
         }
     }
+    drop(names);
     if !faults.is_empty() {
         return Err(Problem::faults(faults));
     }
     record(&app, &who, "permits", bytes, changes, report).await
 }
 
-fn permit(
-    registry: &Registry,
-    scope: model::Scope,
-    row: &PermitRow,
-    known: Option<PermitId>,
-) -> Result<Permit, Problem> {
-    let (vehicles, zones) = resolve(registry, scope, &row.vehicles, &row.zones)?;
+fn permit(names: &Names<'_>, row: &PermitRow, known: Option<PermitId>) -> Result<Permit, Problem> {
+    let (vehicles, zones) = names.resolve(&row.vehicles, &row.zones)?;
     Ok(Permit {
         id: known.map_or_else(|| random_id().map(PermitId), Ok)?,
         number: row.number.clone(),
@@ -161,9 +159,9 @@ fn is_same(known: &Permit, permit: &Permit) -> bool {
     recorded == *known
 }
 
-/// Drivers as CSV: `name`, `certificate` (从业资格证号, which says who it is) and, where wanted, `phone`.
+/// Drivers as a table: `name`, `certificate` (从业资格证号, which says who it is) and, where wanted, `phone`.
 #[utoipa::path(post, path = "/api/v1/imports/drivers", tag = "imports", operation_id = "import_drivers",
-    request_body(content = String, content_type = "text/csv"),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
     responses((status = 200, description = "All drivers are in force", body = ImportReport),
         (status = 202, description = "Recorded, not yet in force", body = Pending)))]
 pub(crate) async fn drivers(
@@ -171,8 +169,9 @@ pub(crate) async fn drivers(
     Caller(who): Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let bytes = csv(&app, request).await?;
-    let rows = read_drivers(&bytes).map_err(Problem::faults)?;
+    let bytes = table(&app, request).await?;
+    let file = bytes.clone();
+    let rows = aside(move || read_drivers(&file)).await?;
     let registry = app.registry();
     let mut report = ImportReport { rows: rows.len(), ..ImportReport::default() };
     let mut changes = Vec::new();

@@ -17,8 +17,8 @@ use crate::events::{LivePositionView, ReadyView};
 use crate::problem::ProblemBody;
 use crate::tracks::FormatName;
 use crate::{
-    commands, custody, door, drafts, events, facts, ground, ground_imports, imports, permits, service, sessions,
-    settings, terminals, tracks, users, vehicles, zones,
+    commands, custody, door, drafts, events, facts, ground, ground_imports, history, imports, permits,
+    registry_imports, service, sessions, settings, terminals, tracks, users, vehicles, zones,
 };
 
 /// Name of the one security scheme.
@@ -54,6 +54,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(terminals::frames))
         .routes(routes!(imports::vehicles))
         .routes(routes!(imports::zones))
+        .routes(routes!(registry_imports::carriers))
+        .routes(routes!(registry_imports::terminals))
         .routes(routes!(ground_imports::calendar))
         .routes(routes!(ground_imports::drivers))
         .routes(routes!(ground_imports::permits))
@@ -72,6 +74,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(ground::drivers))
         .routes(routes!(ground::driving))
         .routes(routes!(ground::loads, ground::put_load))
+        .routes(routes!(history::vehicle))
         .routes(routes!(settings::list))
         .routes(routes!(settings::put))
         .routes(routes!(facts::visits))

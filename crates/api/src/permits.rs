@@ -1,10 +1,13 @@
 //! Permits (通行证, 报备, 通知通行): recorded, listed, revoked. Recorded late they excuse what was; both times stay visible.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{Change, Permit, PermitId, PermitKind, Registry, Scope, Timestamp, ZoneId};
+use model::{Change, Permit, PermitId, PermitKind, Registry, Scope, Timestamp, VehicleId, ZoneId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -89,29 +92,48 @@ pub(crate) struct NewPermit {
     slots: Vec<SlotDoc>,
 }
 
-/// A zone that stands, by id or exact name.
-pub(crate) fn zone(registry: &Registry, text: &str) -> Result<ZoneId, Problem> {
-    if let Ok(id) = text.parse::<ZoneId>() {
-        return Ok(id);
-    }
-    let mut named = registry.zones(None).filter(|zone| zone.name == text);
-    match (named.next(), named.next()) {
-        (Some(one), None) => Ok(one.id),
-        (Some(_), Some(_)) => Err(Problem::invalid("zones", format_args!("several zones are called {text:?}"))),
-        (None, _) => Err(Problem::invalid("zones", format_args!("no zone {text:?}"))),
-    }
+/// Finds what permits name. The names of zones are gathered once, and only when something is named by name.
+pub(crate) struct Names<'a> {
+    registry: &'a Registry,
+    scope: Scope,
+    /// The zones of a name; `None` when there are several.
+    zones: OnceCell<BTreeMap<&'a str, Option<ZoneId>>>,
 }
 
-/// Finds what a permit names.
-pub(crate) fn resolve(
-    registry: &Registry,
-    scope: Scope,
-    vehicles: &[String],
-    zones: &[String],
-) -> Result<(Vec<model::VehicleId>, Vec<ZoneId>), Problem> {
-    let vehicle = |text: &String| lookup::vehicle(registry, scope, text).map(|vehicle| vehicle.id);
-    let vehicles = vehicles.iter().map(vehicle).collect::<Result<_, _>>().map_err(|p| p.about("vehicles"))?;
-    Ok((vehicles, zones.iter().map(|text| zone(registry, text)).collect::<Result<_, _>>()?))
+impl<'a> Names<'a> {
+    pub(crate) const fn new(registry: &'a Registry, scope: Scope) -> Self {
+        Self { registry, scope, zones: OnceCell::new() }
+    }
+
+    /// A zone by id, or one that stands by its exact name.
+    fn zone(&self, text: &str) -> Result<ZoneId, Problem> {
+        if let Ok(id) = text.parse::<ZoneId>() {
+            return Ok(id);
+        }
+        let zones = self.zones.get_or_init(|| {
+            let mut zones = BTreeMap::new();
+            for zone in self.registry.zones(None) {
+                zones.entry(zone.name.as_str()).and_modify(|one| *one = None).or_insert(Some(zone.id));
+            }
+            zones
+        });
+        match zones.get(text) {
+            Some(Some(one)) => Ok(*one),
+            Some(None) => Err(Problem::invalid("zones", format_args!("several zones are called {text:?}"))),
+            None => Err(Problem::invalid("zones", format_args!("no zone {text:?}"))),
+        }
+    }
+
+    /// The vehicles and zones of a permit.
+    pub(crate) fn resolve(
+        &self,
+        vehicles: &[String],
+        zones: &[String],
+    ) -> Result<(Vec<VehicleId>, Vec<ZoneId>), Problem> {
+        let vehicle = |text: &String| lookup::vehicle(self.registry, self.scope, text).map(|vehicle| vehicle.id);
+        let vehicles = vehicles.iter().map(vehicle).collect::<Result<_, _>>().map_err(|p| p.about("vehicles"))?;
+        Ok((vehicles, zones.iter().map(|text| self.zone(text)).collect::<Result<_, _>>()?))
+    }
 }
 
 /// The permits for vehicles that the caller sees, by id, also those that were revoked.
@@ -153,7 +175,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let kind =
         PermitKind::from_name(&new.kind).ok_or_else(|| Problem::invalid("kind", "must be pass, filed or notified"))?;
-    let (vehicles, zones) = resolve(&app.registry(), who.scope, &new.vehicles, &new.zones)?;
+    let (vehicles, zones) = Names::new(&app.registry(), who.scope).resolve(&new.vehicles, &new.zones)?;
     let id = PermitId(random_id()?);
     let permit = Permit {
         id,

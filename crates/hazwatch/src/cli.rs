@@ -168,21 +168,25 @@ pub(crate) struct Server {
     pub password: Option<String>,
 }
 
-/// What can be imported.
+/// What can be imported. Tables are CSV, or the first sheet of a workbook (.xlsx).
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum ImportKind {
-    /// GeoJSON features, KML placemarks (.kml), or CSV (.csv) of stake ranges: name,road,from,to,...
+    /// GeoJSON, KML (.kml, .kmz), a shapefile (.zip), or a table of stake ranges: name,road,from,to,...
     Zones,
-    /// CSV: plate,colour,carrier,phone,use,scope.
-    Vehicles,
-    /// CSV: number,kind,vehicles,slots,issuer,zones.
-    Permits,
-    /// CSV: date,kind,name.
-    Calendar,
     /// GeoJSON lines with code, class, stakes, tunnels, service areas.
     Roads,
-    /// CSV: name,certificate,phone.
+    /// Table: name,id.
+    Carriers,
+    /// Table: plate,colour,carrier,phone,use,scope.
+    Vehicles,
+    /// Table: phone,plate,colour,from,maker,model,device.
+    Terminals,
+    /// Table: name,certificate,phone.
     Drivers,
+    /// Table: number,kind,vehicles,slots,issuer,zones.
+    Permits,
+    /// Table: date,kind,name.
+    Calendar,
 }
 
 /// Options of `import`.

@@ -3,33 +3,38 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::archive::{self, is_archive};
+use crate::fault::all_or_nothing;
 use crate::geometry::Frame;
 use crate::xml::{Element, parse};
 use crate::zones::{ZONES_MAX, ZoneDraft, read_zone};
 use crate::{Fault, decode_text};
 
-/// Reads the placemarks of a document, all or nothing. Descriptions, styles and heights are passed over.
+/// Reads the placemarks of a document, plain or packed (KMZ), all or nothing. Descriptions, styles and heights are passed over.
 ///
 /// # Errors
 /// Every bad placemark with its number, from 1, and everything that is wrong with it.
 pub fn read_kml_zones(bytes: &[u8], frame: impl Into<Frame>) -> Result<Vec<ZoneDraft>, Vec<Fault>> {
     let frame = frame.into();
-    let text = decode_text(bytes).map_err(|fault| vec![fault])?;
+    let unpacked = if is_archive(bytes) { Some(unpack(bytes).map_err(|fault| vec![fault])?) } else { None };
+    let text = decode_text(unpacked.as_deref().unwrap_or(bytes)).map_err(|fault| vec![fault])?;
     let root = parse(&text).map_err(|fault| vec![fault])?;
     let mut placemarks = Vec::new();
     gather(root.child("kml").ok_or_else(|| vec![Fault::whole("no KML: there is no kml element")])?, &mut placemarks);
     if placemarks.len() > ZONES_MAX {
         return Err(vec![Fault::whole(format!("{} placemarks, at most {ZONES_MAX} are taken", placemarks.len()))]);
     }
-    let (mut drafts, mut faults) = (Vec::new(), Vec::new());
-    for (row, placemark) in (1..).zip(placemarks) {
+    all_or_nothing((1..).zip(placemarks.into_iter().map(|placemark| {
         let feature = feature(placemark).map_err(|fault| vec![fault]);
-        match feature.and_then(|feature| read_zone(&feature, frame)) {
-            Ok(draft) => drafts.push(draft),
-            Err(bad) => faults.extend(bad.into_iter().map(|fault| fault.in_row(row))),
-        }
-    }
-    if faults.is_empty() { Ok(drafts) } else { Err(faults) }
+        feature.and_then(|feature| read_zone(&feature, frame))
+    })))
+}
+
+/// The document of a KMZ file: the first one in it.
+fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut archive = archive::open(bytes)?;
+    let index = archive::names(&archive).iter().position(|name| name.to_ascii_lowercase().ends_with(".kml"));
+    archive::unpack(&mut archive, index.ok_or_else(|| Fault::whole("the archive holds no .kml file"))?)
 }
 
 /// The placemarks in documents and folders, in order.
@@ -171,6 +176,8 @@ mod tests {
         let gcj = read_kml_zones(document(BRIDGE).as_bytes(), Crs::Gcj02).unwrap();
         assert_eq!(gcj[0].source_crs, Crs::Gcj02);
         assert_ne!(gcj[0].geometry, zones[0].geometry);
+        let packed = archive::pack(&[("files/a.png", b""), ("doc.kml", document(BRIDGE).as_bytes())]);
+        assert_eq!(read_kml_zones(&packed, Crs::Gcj02), Ok(gcj));
     }
 
     #[test]

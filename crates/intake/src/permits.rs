@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{PermitKind, Timestamp};
 
 use crate::Fault;
-use crate::table::{self, Column, Row};
+use crate::table::{self, Column, Row, parse_time};
 use crate::vehicles::first_of;
 
 const NUMBER: usize = 0;
@@ -97,7 +97,7 @@ fn list(row: &Row, column: usize, text: &str) -> Result<Vec<String>, Fault> {
 fn slots(row: &Row, text: &str) -> Result<Vec<(Timestamp, Timestamp)>, Fault> {
     let mut slots = Vec::new();
     for entry in list(row, SLOTS, text)? {
-        let ends = entry.split_once('/').map(|(from, to)| (from.trim().parse(), to.trim().parse()));
+        let ends = entry.split_once('/').map(|(from, to)| (parse_time(from.trim()), parse_time(to.trim())));
         match ends {
             Some((Ok(from), Ok(to))) if from < to => slots.push((from, to)),
             _ => {

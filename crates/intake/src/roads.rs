@@ -1,12 +1,16 @@
 //! Roads as GeoJSON, and stake ranges along them as corridors.
 
+use std::collections::BTreeMap;
+
 use geo_types::LineString;
 use geofence::{Point, distance_m};
 use model::{Coord, Corridor, Direction, Road, RoadClass, RoadId, RoadLine, ServiceArea, Stake, StakeOnLine, Tunnel};
 use serde_json::{Value, json};
 
+use crate::fault::all_or_nothing;
 use crate::geometry::{Frame, items, line};
 use crate::reader::Reader;
+use crate::vehicles::first_of;
 use crate::zones::check_declared_crs;
 use crate::{Fault, decode_text};
 
@@ -51,18 +55,15 @@ pub fn read_roads(bytes: &[u8], frame: impl Into<Frame>) -> Result<Vec<RoadDraft
     if features.len() > ROADS_MAX {
         return Err(vec![Fault::whole(format!("{} features, at most {ROADS_MAX} are taken", features.len()))]);
     }
-    let (mut drafts, mut faults): (Vec<RoadDraft>, Vec<Fault>) = (Vec::new(), Vec::new());
-    for (row, feature) in (1..).zip(features) {
-        match read_road(feature, &frame) {
-            Ok(draft) if drafts.iter().any(|known| known.road.code == draft.road.code) => {
-                let message = format!("{} stands in the file twice: its lines belong in one feature", draft.road.code);
-                faults.push(Fault::field("properties.code", message).in_row(row));
-            }
-            Ok(draft) => drafts.push(draft),
-            Err(bad) => faults.extend(bad.into_iter().map(|fault| fault.in_row(row))),
-        }
-    }
-    if faults.is_empty() { Ok(drafts) } else { Err(faults) }
+    let mut codes = BTreeMap::new();
+    all_or_nothing((1..).zip(features).map(|(row, feature)| {
+        let read = read_road(feature, &frame).and_then(|draft| {
+            let Some(first) = first_of(&mut codes, &draft.road.code, row) else { return Ok(draft) };
+            let message = format!("{} is feature {first} already: its lines belong in one feature", draft.road.code);
+            Err(vec![Fault::field("properties.code", message)])
+        });
+        (row, read)
+    }))
 }
 
 fn read_road(feature: &Value, frame: &Frame) -> Result<RoadDraft, Vec<Fault>> {
@@ -156,7 +157,10 @@ fn read_lines(geometry: &Value, frame: &Frame, reader: &mut Reader<'_>) -> Vec<L
                 let swapped = region.contains(Coord { x: c.y, y: c.x });
                 let why =
                     if swapped { "has its axes swapped: longitude comes first" } else { "lies outside the region" };
-                return Err(Fault::field(path, format!("line {part}, vertex {vertex}: {}, {} {why}", c.x, c.y)));
+                let message = format!("line {part}, vertex {vertex}: {}, {} {why}", c.x, c.y);
+                let c = frame.crs.from_wgs84(*c);
+                let drawn = json!({"type": "Point", "coordinates": [c.x, c.y]});
+                return Err(Fault::field(path, message).drawn(Some(drawn)));
             }
         }
         if lines.is_empty() { Err(Fault::field(path, "has no line")) } else { Ok(lines) }

@@ -1,12 +1,14 @@
 //! Zones as a CSV of stake ranges (桩号) along recorded roads: one row a section, rows of one name are one zone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{Corridor, Direction, Geometry, LegalBasis, Region, Road, Stake, Timestamp, ZoneKind, ZoneRule};
 
+use crate::fault::all_or_nothing;
 use crate::table::{self, Column, Row};
-use crate::zones::ZoneDraft;
-use crate::{Crs, Fault, corridors_between, geometry};
+use crate::zones::{ZONES_MAX, ZoneDraft};
+use crate::{Crs, Fault, Frame, corridors_between, geometry};
 
 const NAME: usize = 0;
 const KIND: usize = 1;
@@ -69,13 +71,15 @@ struct Section {
 /// Every bad row with its line and column, and what the road offers when it lacks a range.
 pub fn read_stake_zones(
     bytes: &[u8],
-    region: &Region,
+    region: Region,
     road: impl Fn(&str) -> Option<Arc<Road>>,
 ) -> Result<Vec<ZoneDraft>, Vec<Fault>> {
     let sections = table::read(bytes, &COLUMNS, |row| section(row, &road))?;
     let mut drafts: Vec<(u64, ZoneDraft, Vec<Corridor>)> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for section in sections {
-        match drafts.iter_mut().find(|(_, draft, _)| draft.name == section.name) {
+        let place = *places.entry(section.name.clone()).or_insert(drafts.len());
+        match drafts.get_mut(place) {
             Some((_, draft, corridors)) => {
                 draft.place = format!("{}；{}", draft.place, section.place);
                 corridors.extend(section.corridors);
@@ -83,15 +87,15 @@ pub fn read_stake_zones(
             None => drafts.push(begin(section)),
         }
     }
-    let (mut zones, mut faults) = (Vec::with_capacity(drafts.len()), Vec::new());
-    for (line, draft, corridors) in drafts {
-        let geometry = Geometry::Corridors(corridors);
-        match geometry::check(&geometry, region) {
-            Ok(()) => zones.push(ZoneDraft { geometry, ..draft }),
-            Err(fault) => faults.push(fault.in_row(line)),
-        }
+    if drafts.len() > ZONES_MAX {
+        return Err(vec![Fault::whole(format!("{} zones, at most {ZONES_MAX} are taken", drafts.len()))]);
     }
-    if faults.is_empty() { Ok(zones) } else { Err(faults) }
+    let frame = Frame { crs: Crs::Wgs84, region };
+    all_or_nothing(drafts.into_iter().map(|(line, draft, corridors)| {
+        let geometry = Geometry::Corridors(corridors);
+        let checked = geometry::check(&geometry, &frame);
+        (line, checked.map(|()| ZoneDraft { geometry, ..draft }).map_err(|fault| vec![fault]))
+    }))
 }
 
 fn begin(section: Section) -> (u64, ZoneDraft, Vec<Corridor>) {
@@ -122,7 +126,7 @@ fn section(row: &Row, road: &impl Fn(&str) -> Option<Arc<Road>>) -> Result<Secti
         found.copied().ok_or_else(|| row.fault(KIND, format_args!("no kind of zone: {text:?}")))
     });
     let kind = kind.map_err(|fault| faults.push(fault)).unwrap_or(ZoneKind::DangerSection);
-    let mut time = |column| row.parsed::<Timestamp>(column).map_err(|fault| faults.push(fault)).ok().flatten();
+    let mut time = |column| row.time(column).map_err(|fault| faults.push(fault)).ok().flatten();
     let (valid_from, valid_to) = (time(VALID_FROM), time(VALID_TO));
     if let (Some(from), Some(to)) = (valid_from, valid_to)
         && from >= to
@@ -198,7 +202,7 @@ mod tests {
 
     fn read(file: &str) -> Result<Vec<ZoneDraft>, Vec<String>> {
         let faults = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect();
-        read_stake_zones(file.as_bytes(), &Region::default(), road).map_err(faults)
+        read_stake_zones(file.as_bytes(), Region::default(), road).map_err(faults)
     }
 
     #[test]

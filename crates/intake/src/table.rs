@@ -1,11 +1,15 @@
-//! Tables as CSV: a header that names columns in any order, rows with their lines, every fault of them listed.
+//! Tables as CSV or XLSX: a header that names columns in any order, rows with their lines, every fault of them listed.
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{ReaderBuilder, Trim};
+use model::Timestamp;
 
-use crate::{Fault, decode_text};
+use crate::fault::all_or_nothing;
+use crate::{Fault, archive, decode_text, sheet};
 
 /// Most rows of one file.
 pub const ROWS_MAX: usize = 100_000;
+/// Most columns of one file.
+pub(crate) const COLUMNS_MAX: usize = 256;
 
 /// A column: its name, what else it is called, and whether a file must have it.
 pub(crate) struct Column {
@@ -46,6 +50,11 @@ impl Row {
         self.cell(column).map(str::parse).transpose().map_err(|error| self.fault(column, error))
     }
 
+    /// An instant; `None` when the cell is empty. A spreadsheet knows no offsets: a day, or a time without one, is China's.
+    pub(crate) fn time(&self, column: usize) -> Result<Option<Timestamp>, Fault> {
+        self.cell(column).map(parse_time).transpose().map_err(|error| self.fault(column, error))
+    }
+
     /// One line of text, not too long; empty when the cell is.
     pub(crate) fn text(&self, column: usize, chars_max: usize) -> Result<String, Fault> {
         let text = self.cell(column).unwrap_or_default();
@@ -56,7 +65,16 @@ impl Row {
     }
 }
 
-/// Reads a file, UTF-8 or GBK, all or nothing: each row by `read`, which gives all that is wrong with one.
+/// An instant as people write it in a table.
+pub(crate) fn parse_time(text: &str) -> Result<Timestamp, model::TimestampError> {
+    let exact = text.parse::<Timestamp>();
+    let (day, time) = text.split_once([' ', 'T']).unwrap_or((text, "00:00:00"));
+    let seconds = if time.len() == 5 { ":00" } else { "" };
+    exact.or_else(|refused| format!("{day}T{time}{seconds}+08:00").parse().map_err(|_| refused))
+}
+
+/// Reads a file, CSV in UTF-8 or GBK or the first sheet of an XLSX workbook, all or nothing: each row by `read`, which
+/// gives all that is wrong with one.
 ///
 /// # Errors
 /// Every fault of header and rows, by line.
@@ -65,57 +83,79 @@ pub(crate) fn read<T>(
     columns: &'static [Column],
     mut read: impl FnMut(&Row) -> Result<T, Vec<Fault>>,
 ) -> Result<Vec<T>, Vec<Fault>> {
+    if archive::is_archive(bytes) {
+        let mut rows = sheet::read(bytes)?.into_iter();
+        let (line, names) = rows.next().unwrap_or((1, Vec::new()));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let header = Header::of(line, &names, columns)?;
+        return all_or_nothing(rows.map(|(line, mut cells)| {
+            // A sheet ends a row with its last cell that is not empty.
+            cells.resize(cells.len().max(header.width), String::new());
+            (line, header.row(line, &cells).and_then(|row| read(&row)))
+        }));
+    }
     let text = decode_text(bytes).map_err(|fault| vec![fault])?;
     let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|e| vec![Fault::whole(e.to_string())])?;
-    let (places, width) = (header(headers, columns)?, headers.len());
-    let (mut made, mut faults) = (Vec::new(), Vec::new());
+    let names = reader.headers().map_err(|e| vec![Fault::whole(e.to_string())])?;
+    let names: Vec<&str> = names.iter().collect();
+    let header = Header::of(1, &names, columns)?;
     let mut lines = Lines::new(text.as_bytes());
-    for (index, record) in reader.records().enumerate() {
-        if index >= ROWS_MAX {
-            faults.push(Fault::whole(format!("more than {ROWS_MAX} rows: cut the file")));
-            break;
-        }
+    let rows = reader.records().take(ROWS_MAX + 1).enumerate().map(|(index, record)| {
+        let place = record.as_ref().ok().and_then(csv::StringRecord::position).map_or(0, csv::Position::byte);
+        let line = lines.of(place as usize);
         let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                faults.push(Fault::whole(error.to_string()));
-                continue;
-            }
+            Ok(_) if index >= ROWS_MAX => Err(Fault::whole(format!("more than {ROWS_MAX} rows: cut the file"))),
+            record => record.map_err(|error| Fault::whole(error.to_string())),
         };
-        let line = lines.of(record.position().map_or(0, csv::Position::byte) as usize);
-        if record.len() != width {
-            faults.push(Fault::whole(format!("{} cells, the header has {width}", record.len())).in_row(line));
-            continue;
-        }
-        let cell = |place: &Option<usize>| record.get((*place)?).filter(|cell| !cell.is_empty()).map(str::to_owned);
-        let row = Row { line, columns, cells: places.iter().map(cell).collect() };
-        match read(&row) {
-            Ok(one) => made.push(one),
-            Err(bad) => faults.extend(bad.into_iter().map(|fault| fault.in_row(line))),
-        }
-    }
-    if faults.is_empty() { Ok(made) } else { Err(faults) }
+        let cells = record.map_err(|fault| vec![fault]);
+        let row = cells.and_then(|record| header.row(line, &record.iter().collect::<Vec<_>>()));
+        (line, row.and_then(|row| read(&row)))
+    });
+    all_or_nothing(rows)
 }
 
 /// Where each column lies.
-fn header(headers: &StringRecord, columns: &[Column]) -> Result<Vec<Option<usize>>, Vec<Fault>> {
-    let names = || columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
-    let mut places = vec![None; columns.len()];
-    let mut faults = Vec::new();
-    for (index, header) in headers.iter().enumerate() {
-        let is_it = |name: &&str| name.eq_ignore_ascii_case(header);
-        let found = columns.iter().position(|column| is_it(&column.name) || column.also.iter().any(|n| is_it(n)));
-        match found.and_then(|found| places.get_mut(found).zip(columns.get(found))) {
-            None => faults.push(Fault::field(header, format!("no such column: {}", names())).in_row(1)),
-            Some((Some(_), column)) => faults.push(Fault::field(column.name, "the column stands twice").in_row(1)),
-            Some((place, _)) => *place = Some(index),
+struct Header {
+    columns: &'static [Column],
+    places: Vec<Option<usize>>,
+    width: usize,
+}
+
+impl Header {
+    fn of(line: u64, names: &[&str], columns: &'static [Column]) -> Result<Self, Vec<Fault>> {
+        let (known, width) = (columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", "), names.len());
+        if width > COLUMNS_MAX {
+            return Err(vec![Fault::whole(format!("more than {COLUMNS_MAX} columns")).in_row(line)]);
         }
+        let mut places = vec![None; columns.len()];
+        let mut faults = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            let is_it = |known: &&str| known.eq_ignore_ascii_case(name);
+            let found = columns.iter().position(|column| is_it(&column.name) || column.also.iter().any(is_it));
+            match found.and_then(|found| places.get_mut(found).zip(columns.get(found))) {
+                None => faults.push(Fault::field(*name, format!("no such column: {known}")).in_row(line)),
+                Some((Some(_), column)) => {
+                    faults.push(Fault::field(column.name, "the column stands twice").in_row(line));
+                }
+                Some((place, _)) => *place = Some(index),
+            }
+        }
+        for (column, _) in columns.iter().zip(&places).filter(|(column, place)| column.needed && place.is_none()) {
+            faults.push(Fault::field(column.name, "the column is missing from the header").in_row(line));
+        }
+        if faults.is_empty() { Ok(Self { columns, places, width }) } else { Err(faults) }
     }
-    for (column, _) in columns.iter().zip(&places).filter(|(column, place)| column.needed && place.is_none()) {
-        faults.push(Fault::field(column.name, "the column is missing from the header").in_row(1));
+
+    fn row<S: AsRef<str>>(&self, line: u64, cells: &[S]) -> Result<Row, Vec<Fault>> {
+        if cells.len() != self.width {
+            return Err(vec![Fault::whole(format!("{} cells, the header has {}", cells.len(), self.width))]);
+        }
+        let cell = |place: &Option<usize>| {
+            let text = cells.get((*place)?)?.as_ref();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        Ok(Row { line, columns: self.columns, cells: self.places.iter().map(cell).collect() })
     }
-    if faults.is_empty() { Ok(places) } else { Err(faults) }
 }
 
 /// Line numbers by place in the file. The CSV reader counts the second half of a CRLF to the next line, and so is one
@@ -141,5 +181,25 @@ impl<'a> Lines<'a> {
             self.rest = rest;
         }
         self.line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_without_an_offset_are_of_china() {
+        for (text, expect) in [
+            ("2026-10-01", "2026-10-01T00:00:00+08:00"),
+            ("2026-10-01 08:30", "2026-10-01T08:30:00+08:00"),
+            ("2026-10-01 08:30:07", "2026-10-01T08:30:07+08:00"),
+            ("2026-10-01T00:00:00Z", "2026-10-01T08:00:00+08:00"),
+        ] {
+            assert_eq!(parse_time(text).map(|time| time.to_string()).as_deref(), Ok(expect), "{text}");
+        }
+        for text in ["", "2026-13-01", "08:30", "2026-10-01 8", "2026-10-01 25:00"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::Fault;
 
 /// Deepest nesting, and most elements, of a document.
 const DEPTH_MAX: usize = 64;
-const ELEMENTS_MAX: usize = 2_000_000;
+const ELEMENTS_MAX: usize = 500_000;
 
 /// An element.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use axum::http::Method;
+use model::ControlPort;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, World, ZONE, request};
@@ -153,4 +154,75 @@ async fn drafts_are_released_and_wrong_revisions_are_void() {
     world.get(&world.admin, &format!("/api/v1/zones/{id}")).await.refused(404, "");
     let uri = format!("/api/v1/zone-drafts/{ZONE}");
     world.ask(&world.admin, Method::DELETE, &uri).await.refused(404, "");
+}
+
+#[tokio::test]
+async fn refusals_of_drawings_are_drawn() {
+    let world = World::new().await;
+    let kml = |corner: &str| {
+        format!(
+            "<kml><Document><Placemark><name>园</name><Polygon><outerBoundaryIs><LinearRing><coordinates>103.8,25.5 \
+             {corner} 103.9,25.5 103.8,25.6 103.8,25.5</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark>\
+             </Document></kml>"
+        )
+    };
+    let media = "application/vnd.google-earth.kml+xml";
+    let problem = import(&world, "zones", media, &kml("103.9,25.6")).await.refused(422, "geometry.coordinates");
+    let drawn = &problem["drawing"]["features"][0];
+    assert_eq!((&drawn["properties"]["row"], &drawn["geometry"]["type"]), (&json!(1), &json!("MultiLineString")));
+    assert_eq!(drawn["geometry"]["coordinates"][0], json!([[103.8, 25.5], [103.9, 25.6]]));
+    assert_eq!(import(&world, "zones", media, &kml("103.85,25.4")).await.is(200).json(), report(1, 1, 0, 0));
+    import(&world, "zones", "application/zip", "no zip").await.refused(422, "");
+    import(&world, "zones", "text/html", "").await.refused(415, "Content-Type");
+}
+
+#[tokio::test]
+async fn with_two_persons_imported_zones_are_drafts() {
+    let world = World::new().await;
+    let body = Body::from(json!({"value": "true"}).to_string());
+    world
+        .send(request(&world.admin, Method::PUT, "/api/v1/settings/zones.two_person", "application/json", body))
+        .await
+        .is(200);
+    let circle = r#"{"type":"Feature","geometry":{"type":"Point","coordinates":[103.8,25.5]},"properties":{"name":"站","radius_m":30}}"#;
+    assert_eq!(import(&world, "zones", "application/geo+json", circle).await.is(200).json(), report(1, 1, 0, 0));
+    assert_eq!(import(&world, "zones", "application/geo+json", circle).await.is(200).json(), report(1, 0, 0, 1));
+    let drafts = items(&world, "/api/v1/zone-drafts").await;
+    assert_eq!((drafts.len(), &drafts[0]["properties"]["name"]), (1, &json!("站")));
+    assert_eq!(
+        items(&world, "/api/v1/zones").await.iter().filter(|zone| zone["properties"]["name"] == "站").count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn carriers_and_dated_bindings_are_imported() {
+    let world = World::new().await;
+    let csv = "name,id\n新运输,\n";
+    assert_eq!(import(&world, "carriers", "text/csv", csv).await.is(200).json(), report(1, 1, 0, 0));
+    assert_eq!(import(&world, "carriers", "text/csv", csv).await.is(200).json(), report(1, 0, 0, 1));
+    import(&world, "carriers", "text/csv", "name,id\nx,k_0000000000009\n").await.refused(422, "id");
+
+    let (plate, colour, other) = (&world.ours.plate.text, 2, &world.theirs.plate.text);
+    let file = format!(
+        "phone,plate,colour,from,maker\n19900000001,{other},{colour},2026-01-01,M\n19900000001,{plate},{colour},2026-03-01 08:00,\n"
+    );
+    assert_eq!(import(&world, "terminals", "text/csv", &file).await.is(200).json(), report(2, 2, 0, 0));
+    assert_eq!(import(&world, "terminals", "text/csv", &file).await.is(200).json(), report(2, 0, 0, 2));
+    let bindings = world.control.registry().terminal("19900000001".parse().unwrap()).unwrap().bindings.clone();
+    let from: Vec<_> = bindings.iter().map(|binding| binding.from.to_string()).collect();
+    assert_eq!(from, ["2026-01-01T00:00:00+08:00", "2026-03-01T08:00:00+08:00"]);
+
+    let vehicle = format!("/api/v1/vehicles/{}/history", world.ours.vehicle);
+    let history = world.get(&world.ours.token, &vehicle).await.is(200).json();
+    let bound = json!({"phone": "19900000001", "from": "2026-03-01T08:00:00+08:00", "to": null});
+    assert!(history["terminals"].as_array().unwrap().contains(&bound), "{history}");
+    world.get(&world.theirs.token, &vehicle).await.refused(404, "");
+
+    let first: String = file.lines().take(2).map(|line| format!("{line}\n")).collect();
+    import(&world, "terminals", "text/csv", &first).await.refused(422, "from");
+    let later = format!("phone,plate,colour,from\n19900000001,{plate},{colour},\n");
+    assert_eq!(import(&world, "terminals", "text/csv", &later).await.is(200).json(), report(1, 0, 0, 1));
+    let unknown = format!("phone,plate,colour\n19900000002,云A00000,{colour}\n");
+    import(&world, "terminals", "text/csv", &unknown).await.refused(422, "plate");
 }
