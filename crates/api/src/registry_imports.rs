@@ -90,7 +90,7 @@ pub(crate) async fn terminals(
     let now = app.now();
     for (terminal, rows) in by_terminal {
         let (count, known) = (rows.len(), registry.terminal(terminal).is_some());
-        match plan(&registry, who.scope, terminal, rows, now) {
+        match plan(&registry, who.scope, terminal, &rows, now) {
             Err((row, problem)) => faults.push(problem.into_fault().in_row(row)),
             Ok(made) => {
                 let tally = match (made.is_empty(), known) {
@@ -115,13 +115,13 @@ fn plan(
     registry: &Registry,
     scope: Scope,
     terminal: TerminalId,
-    rows: Vec<TerminalRow>,
+    rows: &[TerminalRow],
     now: Timestamp,
 ) -> Result<Vec<Change>, (u64, Problem)> {
     let known = registry.terminal(terminal);
     let bindings: &[Binding] = known.map_or(&[], |known| known.bindings.as_slice());
     let mut wanted = Vec::new();
-    for row in &rows {
+    for row in rows {
         let refuse = |problem| (row.row, problem);
         let vehicle = registry.vehicle_by_plate(&row.plate).filter(|vehicle| scope.sees(vehicle.carrier));
         let vehicle = vehicle.ok_or_else(|| {
@@ -140,7 +140,7 @@ fn plan(
         wanted.push((from, vehicle.id, row.row));
     }
     wanted.sort_unstable();
-    let mut changes = described(registry, terminal, &rows);
+    let mut changes = described(registry, terminal, rows);
     let first = wanted.first().map_or(Timestamp::MAX, |(from, ..)| *from);
     let stand = bindings.iter().filter(|binding| binding.from >= first).map(|binding| (binding.from, binding.vehicle));
     let stand: Vec<(Timestamp, VehicleId)> = stand.collect();
