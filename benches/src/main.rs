@@ -71,7 +71,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 /// Every bench; one that fails is told and leaves the others alone.
 fn all(cli: &Cli) -> Result<Vec<Table>, Failure> {
     type One = (&'static str, fn(&Cli) -> Result<Vec<Table>, Failure>);
-    let benches: [One; 10] = [
+    let benches: [One; 11] = [
         ("decode", |cli| decode::run(cli).map(one)),
         ("ingest", |cli| ingest::run(cli, &cli::Load::default(), show)),
         ("latency", |cli| latency::run(cli, &cli::Paced::default()).map(one)),

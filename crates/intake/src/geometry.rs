@@ -1,10 +1,11 @@
 //! The geometry of a zone as GeoJSON (RFC 7946): polygons, lines with a half width, a point with a radius.
 
 use geo_types::{LineString, MultiPolygon, Polygon};
-use geofence::{Extent, Point, Shape, ShapeError, distance_m};
+use geofence::{At, Extent, Point, Shape, ShapeError, distance_m};
 use model::{Coord, Corridor, Direction, Geometry, Region};
 use serde_json::{Value, json};
 
+use crate::drawing::Pen;
 use crate::{Crs, Fault};
 
 /// Narrower than this no receiver can tell inside from outside, metres.
@@ -63,7 +64,22 @@ pub fn shapes(geometry: &Geometry) -> Result<Vec<Shape>, ShapeError> {
         Geometry::Circle { centre, radius_m } => Ok(vec![Shape::circle(Point::new(centre.x, centre.y), *radius_m)?]),
         Geometry::Corridor { axis, half_width_m, direction } => Ok(vec![corridor(axis, *half_width_m, *direction)?]),
         Geometry::Corridors(list) if list.is_empty() => Err(ShapeError::Empty),
-        Geometry::Corridors(list) => list.iter().map(|c| corridor(&c.axis, c.half_width_m, c.direction)).collect(),
+        Geometry::Corridors(list) => {
+            let shapes = list.iter().enumerate();
+            shapes.map(|(i, c)| corridor(&c.axis, c.half_width_m, c.direction).map_err(|e| of_part(e, i))).collect()
+        }
+    }
+}
+
+/// The error of one corridor as one of several.
+fn of_part(error: ShapeError, part: usize) -> ShapeError {
+    match error {
+        ShapeError::NotFinite { at } => ShapeError::NotFinite { at: At { part, ..at } },
+        ShapeError::OutOfRange { at, lon, lat } => ShapeError::OutOfRange { at: At { part, ..at }, lon, lat },
+        ShapeError::TooFewVertices { ring, distinct, needed, .. } => {
+            ShapeError::TooFewVertices { part, ring, distinct, needed }
+        }
+        other => other,
     }
 }
 
@@ -76,10 +92,10 @@ fn corridor(axis: &LineString<f64>, half_width_m: f64, direction: Direction) -> 
     Shape::corridor(axis, half_width_m, direction)
 }
 
-/// Every vertex with its place: part, ring, vertex.
-fn vertices(geometry: &Geometry) -> Vec<((usize, usize, usize), Coord)> {
+/// Every vertex with its place.
+fn vertices(geometry: &Geometry) -> Vec<(At, Coord)> {
     let line = |part, ring, line: &LineString<f64>| {
-        line.0.iter().enumerate().map(|(vertex, c)| ((part, ring, vertex), *c)).collect::<Vec<_>>()
+        line.0.iter().enumerate().map(|(vertex, c)| (At { part, ring, vertex }, *c)).collect::<Vec<_>>()
     };
     match geometry {
         Geometry::Polygon(area) => {
@@ -89,47 +105,54 @@ fn vertices(geometry: &Geometry) -> Vec<((usize, usize, usize), Coord)> {
             });
             rings.flat_map(|(part, ring, ring_line)| line(part, ring, ring_line)).collect()
         }
-        Geometry::Circle { centre, .. } => vec![((0, 0, 0), *centre)],
+        Geometry::Circle { centre, .. } => vec![(At { part: 0, ring: 0, vertex: 0 }, *centre)],
         Geometry::Corridor { axis, .. } => line(0, 0, axis),
         Geometry::Corridors(list) => list.iter().enumerate().flat_map(|(part, c)| line(part, 0, &c.axis)).collect(),
     }
 }
 
 /// Whether the geometry lies where zones lie, and judgement can work with it.
-pub(crate) fn check(geometry: &Geometry, region: &Region) -> Result<(), Fault> {
-    let path = "geometry.coordinates";
+pub(crate) fn check(geometry: &Geometry, frame: &Frame) -> Result<(), Fault> {
+    let (path, region) = ("geometry.coordinates", &frame.region);
+    let pen = Pen { geometry, crs: frame.crs };
     let stray = vertices(geometry).into_iter().find(|(_, c)| !region.contains(*c));
-    let place = |(part, ring, vertex): (usize, usize, usize)| format!("part {part}, ring {ring}, vertex {vertex}");
     if let Some((at, c)) = stray.filter(|(_, c)| region.contains(Coord { x: c.y, y: c.x })) {
-        let message = format!("{}: {}, {} has its axes swapped: longitude comes first", place(at), c.x, c.y);
-        return Err(Fault::field(path, message));
+        let message = format!("{at}: {}, {} has its axes swapped: longitude comes first", c.x, c.y);
+        return Err(Fault::field(path, message).drawn(pen.vertex(at)));
     }
-    let shapes = shapes(geometry).map_err(|error| Fault::field(blamed(&error), error))?;
+    let refused = |error: ShapeError| Fault::field(blamed(&error), &error).drawn(pen.error(&error));
+    let shapes = shapes(geometry).map_err(refused)?;
     if let Some((at, c)) = stray {
-        let message = format!("{}: {}, {} lies outside the region {region}", place(at), c.x, c.y);
-        return Err(Fault::field(path, message));
+        let message = format!("{at}: {}, {} lies outside the region {region}", c.x, c.y);
+        return Err(Fault::field(path, message).drawn(pen.vertex(at)));
     }
-    match shapes.iter().map(across_m).enumerate().find(|(_, across)| *across < ACROSS_MIN_M) {
+    let parts: Vec<f64> = match geometry {
+        Geometry::Polygon(area) => area.0.iter().map(|part| across_m(part.exterior())).collect(),
+        Geometry::Circle { radius_m, .. } => vec![2.0 * radius_m],
+        _ => shapes.iter().filter_map(Shape::axis_length_m).collect(),
+    };
+    match parts.into_iter().enumerate().find(|(_, across)| *across < ACROSS_MIN_M) {
         Some((part, across)) => {
             let message = format!("part {part} is too small: {across:.2} m across, at least {ACROSS_MIN_M} m");
-            Err(Fault::field(path, message))
+            Err(Fault::field(path, message).drawn(pen.ring(part, 0)))
         }
         None => Ok(()),
     }
 }
 
-/// The shorter side of the box around a shape; of a corridor, the length of its axis.
-fn across_m(shape: &Shape) -> f64 {
-    let (min, max) = (shape.bbox().min, shape.bbox().max);
-    let middle = min.lerp(max, 0.5);
-    let width = distance_m(Point::new(min.lon, middle.lat), Point::new(max.lon, middle.lat));
-    let height = distance_m(Point::new(middle.lon, min.lat), Point::new(middle.lon, max.lat));
-    shape.axis_length_m().unwrap_or(width.min(height))
+/// The shorter side of the box around a ring.
+fn across_m(ring: &LineString<f64>) -> f64 {
+    let far = (f64::INFINITY, f64::NEG_INFINITY);
+    let reach = |of: fn(&Coord) -> f64| ring.0.iter().map(of).fold(far, |(lo, hi), v| (lo.min(v), hi.max(v)));
+    let ((west, east), (south, north)) = (reach(|c| c.x), reach(|c| c.y));
+    let (x, y) = ((west + east) / 2.0, (south + north) / 2.0);
+    let width = distance_m(Point::new(west, y), Point::new(east, y));
+    width.min(distance_m(Point::new(x, south), Point::new(x, north)))
 }
 
 pub(crate) fn read(value: &Value, extents: &Extents, frame: &Frame) -> Result<Geometry, Fault> {
     let geometry = read_raw(value, extents, frame.crs)?;
-    check(&geometry, &frame.region).map(|()| geometry)
+    check(&geometry, frame).map(|()| geometry)
 }
 
 /// The member or property that a refusal is about.

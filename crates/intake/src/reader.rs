@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::Fault;
 
+/// Most unknown members that are named of one object.
+pub(crate) const STRANGE_MAX: usize = 100;
+
 /// Reads the members of an object, gathering what is wrong with them. JSON `null` counts as absent.
 pub(crate) struct Reader<'a> {
     path: String,
@@ -41,7 +44,7 @@ impl<'a> Reader<'a> {
 
     /// Refuses every member that is not one of these.
     pub(crate) fn only(&mut self, known: &[&str]) {
-        for key in self.members.keys().filter(|key| !known.contains(&key.as_str())) {
+        for key in self.members.keys().filter(|key| !known.contains(&key.as_str())).take(STRANGE_MAX) {
             let path = self.path(key);
             self.faults.push(Fault::field(path, "unknown property"));
         }

@@ -3,8 +3,9 @@
 use model::{Direction, Geometry, LegalBasis, Timestamp, Zone, ZoneId, ZoneKind, ZoneRule, check_rules};
 use serde_json::{Map, Value, json};
 
+use crate::fault::all_or_nothing;
 use crate::geometry::{self, Each, Extents, Frame};
-use crate::reader::Reader;
+use crate::reader::{Reader, STRANGE_MAX};
 use crate::{Crs, Fault, decode_text, rules};
 
 /// Most features of one file.
@@ -85,8 +86,15 @@ impl ZoneDraft {
     /// Whether a recorded zone says the same, whatever its identity and revision.
     #[must_use]
     pub fn says_the_same_as(&self, zone: &Zone) -> bool {
-        let same = self.clone().into_zone(zone.id, zone.revision);
-        Zone { recorded_at: zone.recorded_at, drafted_by: zone.drafted_by.clone(), ..same } == *zone
+        self.name == zone.name
+            && self.kind == zone.kind
+            && self.geometry == zone.geometry
+            && self.rules == zone.rules
+            && self.source_crs.name() == zone.source_crs
+            && self.legal == zone.legal
+            && self.place == zone.place
+            && self.detour == zone.detour
+            && (self.valid_from, self.valid_to) == (zone.valid_from, zone.valid_to)
     }
 }
 
@@ -103,9 +111,8 @@ pub fn read_zone(feature: &Value, frame: impl Into<Frame>) -> Result<ZoneDraft, 
         faults.push(Fault::field("type", "must be \"Feature\""));
     }
     let known = ["type", "id", "geometry", "properties", "bbox"];
-    faults.extend(
-        object.keys().filter(|key| !known.contains(&key.as_str())).map(|key| Fault::field(key, "unknown member")),
-    );
+    let strange = object.keys().filter(|key| !known.contains(&key.as_str()));
+    faults.extend(strange.take(STRANGE_MAX).map(|key| Fault::field(key, "unknown member")));
     let none = Map::new();
     let properties = match object.get("properties") {
         Some(Value::Object(properties)) => properties,
@@ -231,14 +238,7 @@ pub fn read_zones(bytes: &[u8], frame: impl Into<Frame>) -> Result<Vec<ZoneDraft
     if features.len() > ZONES_MAX {
         return Err(vec![Fault::whole(format!("{} features, at most {ZONES_MAX} are taken", features.len()))]);
     }
-    let (mut drafts, mut faults) = (Vec::with_capacity(features.len()), Vec::new());
-    for (row, feature) in (1..).zip(features) {
-        match read_zone(feature, frame) {
-            Ok(draft) => drafts.push(draft),
-            Err(bad) => faults.extend(bad.into_iter().map(|fault| fault.in_row(row))),
-        }
-    }
-    if faults.is_empty() { Ok(drafts) } else { Err(faults) }
+    all_or_nothing((1..).zip(features.iter().map(|feature| read_zone(feature, frame))))
 }
 
 /// The `crs` member of older GeoJSON, as desktop software still writes it: a system other than longitude and latitude
@@ -360,6 +360,35 @@ mod tests {
         assert!((centre.x - 113.912_316).abs() < 1e-8 && (centre.y - 22.543_847).abs() < 1e-8);
         let shown = write_zone(&zone, Crs::Gcj02);
         assert_eq!(shown.pointer("/geometry/coordinates"), Some(&json!([113.917_176_5, 22.540_796_1])));
+    }
+
+    #[test]
+    fn refusals_are_drawn_where_they_are() {
+        for (geometry, properties, drawn) in [
+            (
+                r#"{"type":"Polygon","coordinates":[[[103.8,25.5],[103.9,25.6],[103.9,25.5],[103.8,25.6],[103.8,25.5]]]}"#,
+                "{}",
+                json!({"type": "MultiLineString", "coordinates": [[[103.8, 25.5], [103.9, 25.6]], [[103.9, 25.5], [103.8, 25.6]]]}),
+            ),
+            (
+                r#"{"type":"MultiLineString","coordinates":[[[103.8,25.5],[103.9,25.5]],[[103.8,25.5],[2.35,48.85]]]}"#,
+                r#"{"half_width_m":5}"#,
+                json!({"type": "Point", "coordinates": [2.35, 48.85]}),
+            ),
+            (
+                r#"{"type":"Polygon","coordinates":[[[103.8,25.5],[103.9,25.5],[103.9,25.6],[103.8,25.5]],[[1.8,25.5],[1.9,25.5],[1.9,25.6],[1.8,25.5]]]}"#,
+                "{}",
+                json!({"type": "LineString", "coordinates": [[1.8, 25.5], [1.9, 25.5], [1.9, 25.6], [1.8, 25.5]]}),
+            ),
+        ] {
+            let feature: Value = serde_json::from_str(&with(geometry, properties)).unwrap();
+            let faults = read_zone(&feature, Crs::Wgs84).expect_err(geometry);
+            assert_eq!(faults[0].drawn.as_deref(), Some(&drawn), "{faults:?}");
+        }
+        let swapped = with(r#"{"type":"Point","coordinates":[25.5,103.8]}"#, r#"{"radius_m":9}"#);
+        let faults = read_zone(&serde_json::from_str(&swapped).unwrap(), Crs::Gcj02).unwrap_err();
+        let drawn = faults[0].drawn.as_deref();
+        assert_eq!(drawn, Some(&json!({"type": "Point", "coordinates": [25.5, 103.8]})), "in the system of the file");
     }
 
     #[test]

@@ -248,6 +248,7 @@ mod tests {
                 direction_deg,
                 swapped: false,
                 speed_off: false,
+                late: false,
                 source: RecordRef::default(),
             },
         )

@@ -150,7 +150,7 @@ async fn registers_are_imported_whole_and_once() {
     assert_eq!(report, json!({"rows": 3, "created": 0, "updated": 0, "unchanged": 3}));
     let json = request(&world.admin, Method::POST, "/api/v1/imports/vehicles", "application/json", Body::from("[]"));
     world.send(json).await.refused(415, "Content-Type");
-    world.ask(&world.admin, Method::POST, "/api/v1/imports/permits").await.refused(404, "");
+    world.ask(&world.admin, Method::POST, "/api/v1/imports/weather").await.refused(404, "");
 }
 
 #[tokio::test]
