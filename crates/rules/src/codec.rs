@@ -176,6 +176,8 @@ fn stay_to(stay: &Stay) -> wire::Stay {
         driven: stay.driven,
         rested: stay.rested,
         across_cm: stay.across_cm,
+        across_min_cm: stay.across_min_cm,
+        across_max_cm: stay.across_max_cm,
         left: stay.left.map(|exit| wire::Exit {
             at_us: exit.at.0,
             confidence: exit.confidence.into(),
@@ -223,6 +225,8 @@ fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
         driven: stay.driven,
         rested: stay.rested,
         across_cm: stay.across_cm,
+        across_min_cm: stay.across_min_cm,
+        across_max_cm: stay.across_max_cm,
         left: left.transpose()?,
         stated: stay.stated,
         evidence,

@@ -104,6 +104,9 @@ pub(crate) struct Stay {
     pub(crate) back_max_cm: u64,
     /// Way across a corridor's axis, to the left positive, on the same links.
     pub(crate) across_cm: i64,
+    /// The least and the most that it was.
+    pub(crate) across_min_cm: i64,
+    pub(crate) across_max_cm: i64,
     /// The way out, until it is confirmed.
     pub(crate) left: Option<Exit>,
     /// Which facts were stated, bit n for kind n.
@@ -219,8 +222,16 @@ impl Stay {
         }
     }
 
+    /// How far apart across a corridor's axis it was. Who crosses, turns about and crosses back within one stay has gone as
+    /// far as who crosses once.
+    pub(crate) fn across_cm(&self) -> u64 {
+        self.across_max_cm.abs_diff(self.across_min_cm)
+    }
+
     fn run_along(&mut self, progress_cm: i64, across_cm: i64) {
         self.across_cm = self.across_cm.saturating_add(across_cm);
+        self.across_min_cm = self.across_min_cm.min(self.across_cm);
+        self.across_max_cm = self.across_max_cm.max(self.across_cm);
         self.ahead_cm = self.ahead_cm.saturating_add_signed(progress_cm);
         self.back_cm = self.back_cm.saturating_add_signed(progress_cm.saturating_neg());
         self.ahead_max_cm = self.ahead_max_cm.max(self.ahead_cm);

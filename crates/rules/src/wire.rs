@@ -126,6 +126,10 @@ pub(crate) struct Stay {
     pub(crate) rested: bool,
     #[prost(bool, tag = "29")]
     pub(crate) late: bool,
+    #[prost(sint64, tag = "30")]
+    pub(crate) across_min_cm: i64,
+    #[prost(sint64, tag = "31")]
+    pub(crate) across_max_cm: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

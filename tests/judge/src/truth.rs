@@ -99,7 +99,11 @@ fn is_along(axis: &[Xy], direction: Direction, path: &Path, first: usize, last: 
         let (from, heading) = leg_near(axis, path.0[node].at);
         heading.cross(path.0[node].at - from)
     };
-    most_m >= ALONG_M.min(length_m / 2.0) && most_m > ALONG_RATIO * (offset(last) - offset(first)).abs()
+    // Who turns about beneath a bridge has crossed as far as he came, though he leaves where he entered.
+    let (low_m, high_m) = (first..=last)
+        .map(offset)
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low_m, high_m), m| (low_m.min(m), high_m.max(m)));
+    most_m >= ALONG_M.min(length_m / 2.0) && most_m > ALONG_RATIO * (high_m - low_m)
 }
 
 /// The leg nearest to a point: its start and its unit vector.

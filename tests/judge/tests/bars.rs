@@ -21,22 +21,25 @@ fn of(scores: &Scores, kind: FactKind) -> &Score {
 /// What can be told from the reports is told, and nothing else.
 #[test]
 fn visits_and_violations_are_found() {
-    // (family, least recall of clear visits and of clear violations, least precision of all claims)
-    for (family, visits, violations, precision) in [
-        ("steady", 0.98, 0.97, 0.98),
-        ("expressway", 0.98, 0.97, 0.98),
-        ("mountain", 0.98, 0.95, 0.95),
-        ("hairpins", 0.97, 0.95, 0.94),
-        ("town", 0.97, 0.95, 0.94),
-        ("bridges", 0.97, 0.96, 0.86),
-        ("poor", 0.96, 0.93, 0.93),
+    // (family, least precision of all claims, also of what cannot be told). Bridges are 20 to 36 m wide, and under half
+    // of them a truck passes aslant, or turns about: whether it was on one cannot always be told.
+    for (family, precision) in [
+        ("steady", 0.98),
+        ("expressway", 0.98),
+        ("mountain", 0.98),
+        ("hairpins", 0.98),
+        ("town", 0.98),
+        ("bridges", 0.94),
+        ("poor", 0.97),
     ] {
-        let scores = scores(family, 15);
-        for (kind, recall) in [(FactKind::VISIT, visits), (FactKind::V06, violations)] {
+        let scores = scores(family, 120);
+        for kind in [FactKind::VISIT, FactKind::V06] {
             let score = of(&scores, kind);
             let figures = (score.recall(true), score.precision(false), score.precision(true));
-            let good = figures.0 >= recall && figures.1 >= precision && figures.2 >= 0.97;
-            assert!(good, "{family} {kind}: {figures:?}\n{}", score.cases.join("\n"));
+            let good = figures.0 >= 0.98 && figures.1 >= precision && figures.2 >= 0.98;
+            let clear: Vec<&str> =
+                score.cases.iter().map(String::as_str).filter(|case| case.contains("clear")).collect();
+            assert!(good, "{family} {kind}: {figures:?}\n{}", clear.join("\n"));
         }
     }
 }

@@ -31,5 +31,5 @@ fn travelled_along(ground: &Ground, stay: &Stay, along_min_cm: u64) -> bool {
         Some(Direction::Backward) => stay.back_max_cm,
         Some(Direction::Both) | None => stay.ahead_max_cm.max(stay.back_max_cm),
     };
-    along_cm >= along_min_cm && along_cm > stay.across_cm.unsigned_abs().saturating_mul(limits::V06_ALONG_RATIO)
+    along_cm >= along_min_cm && along_cm > stay.across_cm().saturating_mul(limits::V06_ALONG_RATIO)
 }

@@ -65,6 +65,11 @@ fn corridors() {
                 drive: &[(0, -2_000, -1_100), (30, 0, 900), (60, 20, 930), (90, 10, 910), (120, 2_000, 2_900)],
                 expect: &["visit 1/1 27.762..92.098 high"],
             },
+            Case {
+                name: "the road beneath, aslant, turned about just behind it",
+                drive: &[(0, -1_180, -1_440), (30, 320, 900), (60, -1_180, -1_440)],
+                expect: &["visit 1/1 20.616..39.384 high"],
+            },
             Case { name: "the road beside it", drive: &[(0, 400, -1_500), (30, 400, 3_000)], expect: &[] },
             Case {
                 name: "turned back just after its beginning",
