@@ -28,7 +28,7 @@ fn visits_and_violations_are_found() {
         ("expressway", 0.98),
         ("mountain", 0.98),
         ("hairpins", 0.98),
-        ("town", 0.98),
+        ("town", 0.97),
         ("bridges", 0.94),
         ("poor", 0.97),
     ] {
