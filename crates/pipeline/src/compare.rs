@@ -44,7 +44,7 @@ impl Compared<'_> {
         let at_start: BTreeSet<FactId> = self.start.open_facts(self.vehicle).map(|(id, _)| id).collect();
         let stood = self.before.values().filter(|row| row.fact.standing != Standing::Void);
         let in_window =
-            stood.filter(|row| at_start.contains(&row.fact.id) || row.fact.started_at >= self.start.path_to());
+            stood.filter(|row| at_start.contains(&row.fact.id) || row.fact.started_at >= self.start.begins_from(row.fact.kind));
         in_window.filter(|row| !self.found.contains_key(&row.fact.id) && !self.is_decided_later(row)).collect()
     }
 
@@ -54,7 +54,7 @@ impl Compared<'_> {
         let open = met.open_facts(self.vehicle).find(|(id, _)| *id == row.fact.id);
         match open {
             Some((_, is_stated)) => !is_stated || row.fact.ended_at.is_some(),
-            None => row.fact.started_at >= met.path_to() && !self.found.contains_key(&row.fact.id),
+            None => row.fact.started_at >= met.begins_from(row.fact.kind) && !self.found.contains_key(&row.fact.id),
         }
     }
 

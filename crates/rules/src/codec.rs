@@ -1,6 +1,6 @@
 //! The state as stored bytes and back; refuses what no state encodes to.
 
-use model::{Position, RecordRef, Timestamp, ZoneId};
+use model::{FactKind, Position, RecordRef, Timestamp, ZoneId};
 use prost::Message;
 
 use crate::limits;
@@ -8,10 +8,11 @@ use crate::link::{NO_DIRECTION, Seen};
 use crate::rest::Rest;
 use crate::state::State;
 use crate::stay::{Evidence, Exit, Place, Stay};
+use crate::watch::{Spell, Watch};
 use crate::wire;
 
 /// First byte of a stored state; raised when its meaning changes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Why stored bytes are no state. The fault is with the store, or with a binary of another version.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -37,6 +38,7 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
         aside: state.aside.map(seen_to),
         stays: state.stays.iter().map(stay_to).collect(),
         rest: state.rest.map(rest_to),
+        watch: (!state.watch.spells.is_empty()).then(|| watch_to(&state.watch)),
     };
     let mut bytes = Vec::with_capacity(1 + message.encoded_len());
     bytes.push(VERSION);
@@ -55,11 +57,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, StateError> {
         aside: message.aside.map(seen_from).transpose()?,
         rest: message.rest.map(rest_from).transpose()?,
         stays: message.stays.into_iter().map(stay_from).collect::<Result<_, _>>()?,
+        watch: watch_from(message.watch.unwrap_or_default())?,
     };
+    if !state.watch.is_possible() {
+        return Err(StateError::Value("list of what is under way"));
+    }
     if state.stays.len() > limits::OPEN_MAX || !state.stays.is_sorted_by(|a, b| a.key() < b.key()) {
         return Err(StateError::Value("list of stays"));
     }
-    if state.last.is_none() && (state.aside.is_some() || state.rest.is_some() || !state.stays.is_empty()) {
+    if state.last.is_none()
+        && (state.aside.is_some() || state.rest.is_some() || !state.stays.is_empty() || !state.watch.spells.is_empty())
+    {
         return Err(StateError::Value("last fix"));
     }
     if encode(&state) != bytes {
@@ -228,6 +236,47 @@ fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
         evidence,
         late: stay.late,
     })
+}
+
+fn watch_to(watch: &Watch) -> wire::Watch {
+    let spell = |spell: &Spell| wire::Spell {
+        kind: spell.kind.number().into(),
+        started_at_us: spell.started_at.0,
+        start_lon_e7: spell.start.lon_e7,
+        start_lat_e7: spell.start.lat_e7,
+        end_lon_e7: spell.end.lon_e7,
+        end_lat_e7: spell.end.lat_e7,
+        mark_us: spell.mark.map(|mark| mark.0),
+        count: spell.count,
+        speed_max_dkmh: spell.speed_max_dkmh,
+        length_m: spell.length_m,
+        stated: spell.stated,
+        late: spell.late,
+        first: Some(record_to(spell.first)),
+        last: (spell.last != spell.first).then(|| record_to(spell.last)),
+    };
+    wire::Watch { spells: watch.spells.iter().map(spell).collect() }
+}
+
+fn watch_from(watch: wire::Watch) -> Result<Watch, StateError> {
+    let spell = |spell: wire::Spell| {
+        let first = record_from(spell.first.unwrap_or_default())?;
+        Ok::<_, StateError>(Spell {
+            kind: FactKind::from_number(u16::try_from(spell.kind).map_err(|_| StateError::Value("kind"))?),
+            started_at: Timestamp(spell.started_at_us),
+            start: Place { lon_e7: spell.start_lon_e7, lat_e7: spell.start_lat_e7 },
+            end: Place { lon_e7: spell.end_lon_e7, lat_e7: spell.end_lat_e7 },
+            mark: spell.mark_us.map(Timestamp),
+            count: spell.count,
+            speed_max_dkmh: spell.speed_max_dkmh,
+            length_m: spell.length_m,
+            stated: spell.stated,
+            late: spell.late,
+            first,
+            last: spell.last.map_or(Ok(first), record_from)?,
+        })
+    };
+    Ok(Watch { spells: watch.spells.into_iter().map(spell).collect::<Result<_, _>>()? })
 }
 
 fn direction(value: u32) -> Result<u16, StateError> {

@@ -47,7 +47,7 @@ pub(crate) fn of_stay(ctx: &Context<'_>, kind: FactKind, stay: &Stay, ended: boo
         confidence: stay.confidence(),
         detected_late: stay.late,
         standing: Standing::Stands,
-        rule_revision: ctx.rule_revision,
+        rule_revision: ctx.registry.rule_revision(),
         measures: stay.measures(),
         evidence: stay.evidence.all(),
     }

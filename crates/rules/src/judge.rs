@@ -1,6 +1,6 @@
 //! One fix on top of the state: links it to the last one, moves every stay along, states facts.
 
-use model::{Confidence, Fact, Fix, Measures, VehicleId};
+use model::{Confidence, Fact, Fix, Measures, Registry, VehicleId};
 
 use crate::fact;
 use crate::limits;
@@ -10,6 +10,7 @@ use crate::rest::{Rest, Verdict};
 use crate::rule::RULES;
 use crate::state::State;
 use crate::stay::{Exit, Stay};
+use crate::watch;
 use crate::zones::{Ground, Zones};
 
 /// What a judgement is made with.
@@ -19,8 +20,8 @@ pub struct Context<'a> {
     pub vehicle: VehicleId,
     /// The zones journalled so far; each fix is judged by the revision that governs its event time.
     pub zones: &'a Zones,
-    /// The rule revision that facts are marked with.
-    pub rule_revision: u32,
+    /// What was recorded of the vehicle and of everything else, as of a place in the journal.
+    pub registry: &'a Registry,
 }
 
 /// Judges one fix. Facts are appended as upserts: the same id again means that the fact has progressed.
@@ -29,6 +30,7 @@ pub struct Context<'a> {
 /// Facts carry revision 1 and are not marked late: who judges again compares and numbers them.
 pub fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, facts: &mut Vec<Fact>) {
     let Some(next) = Seen::of(fix) else { return };
+    watch::step(ctx, state, fix, &next, facts);
     if state.last.is_none() {
         return begin(ctx, state, next, Break::First, Measures::ERROR_UNKNOWN, facts);
     }

@@ -28,6 +28,8 @@
 //!   is an exact instant, where one revision's stay ends and the next one's begins.
 //! * **Leaving** is confirmed by a second fix outside, or by one more than [`limits::OUTSIDE_M`] outside, and dated
 //!   to the crossing out; who comes back before that never left.
+//! * **Watches.** Beside zones, every fix is held against rules that hang on the vehicle alone: alarm bits, driving times,
+//!   silence, drift, speed on roads ([`WATCH_RULES`]). What needs silence is stated with the fix that ends it.
 //! * **Facts** are stated when they become certain, and again when they end; nothing in between. What makes a fact
 //!   certain is told by its [`Rule`], in the list [`RULES`].
 
@@ -42,6 +44,7 @@ mod rest;
 mod rule;
 mod state;
 mod stay;
+mod watch;
 mod wire;
 mod zones;
 
@@ -50,4 +53,5 @@ pub use fact::fact_id;
 pub use judge::{Context, step};
 pub use rule::{RULES, Rule};
 pub use state::State;
+pub use watch::{RULES as WATCH_RULES, Rule as WatchRule};
 pub use zones::Zones;

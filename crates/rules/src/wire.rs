@@ -12,6 +12,46 @@ pub(crate) struct State {
     pub(crate) stays: Vec<Stay>,
     #[prost(message, optional, tag = "4")]
     pub(crate) rest: Option<Rest>,
+    #[prost(message, optional, tag = "10")]
+    pub(crate) watch: Option<Watch>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Watch {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) spells: Vec<Spell>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Spell {
+    #[prost(uint32, tag = "1")]
+    pub(crate) kind: u32,
+    #[prost(int64, tag = "2")]
+    pub(crate) started_at_us: i64,
+    #[prost(sint32, tag = "3")]
+    pub(crate) start_lon_e7: i32,
+    #[prost(sint32, tag = "4")]
+    pub(crate) start_lat_e7: i32,
+    #[prost(sint32, tag = "5")]
+    pub(crate) end_lon_e7: i32,
+    #[prost(sint32, tag = "6")]
+    pub(crate) end_lat_e7: i32,
+    #[prost(int64, optional, tag = "7")]
+    pub(crate) mark_us: Option<i64>,
+    #[prost(uint32, tag = "8")]
+    pub(crate) count: u32,
+    #[prost(uint32, tag = "9")]
+    pub(crate) speed_max_dkmh: u32,
+    #[prost(uint32, tag = "10")]
+    pub(crate) length_m: u32,
+    #[prost(bool, tag = "11")]
+    pub(crate) stated: bool,
+    #[prost(bool, tag = "12")]
+    pub(crate) late: bool,
+    #[prost(message, optional, tag = "13")]
+    pub(crate) first: Option<Record>,
+    #[prost(message, optional, tag = "14")]
+    pub(crate) last: Option<Record>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

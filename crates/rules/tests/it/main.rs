@@ -5,3 +5,4 @@ mod drive;
 mod motion;
 mod properties;
 mod scenarios;
+mod watch;

@@ -1,0 +1,106 @@
+//! The rules that hang on the vehicle alone: what the terminal says by its alarm word, and what follows from when and how
+//! it drives, stands and is silent. One module a rule; a spell is what is under way.
+
+mod alarms;
+mod spell;
+
+use model::{Confidence, Fact, FactId, FactKind, Fix, Timestamp, VehicleId, ZoneId};
+
+use crate::fact::fact_id;
+use crate::judge::Context;
+use crate::link::Seen;
+use crate::state::State;
+
+pub(crate) use spell::Spell;
+
+/// A rule over the fixes of a vehicle.
+pub struct Rule {
+    /// The kind of its facts; of alarm bits that are facts themselves [`FactKind::ALARMS`].
+    pub kind: FactKind,
+    /// How grave it is, 1 to 3 (domain reference 7.2); 0 for what is no violation. The most, where it has bands.
+    pub level: u8,
+    /// What it asks, in words.
+    pub definition: &'static str,
+    step: fn(&Beat<'_>, &mut Watch, &mut Vec<Fact>),
+}
+
+/// Every rule, in the order in which the facts of one fix are stated.
+pub const RULES: &[Rule] = &[alarms::RULE, alarms::V24];
+
+/// Kinds of facts that silence makes: while nothing is heard, they may be under way.
+const OF_SILENCE: [FactKind; 0] = [];
+
+/// Whether facts of that kind hang on the vehicle alone.
+pub(crate) fn watches(kind: FactKind) -> bool {
+    kind.alarm_bit().is_some() || RULES.iter().any(|rule| rule.kind == kind)
+}
+
+/// One fix with what came before it.
+pub(crate) struct Beat<'a> {
+    pub(crate) ctx: &'a Context<'a>,
+    pub(crate) seen: &'a Seen,
+    /// The alarm word.
+    pub(crate) alarm: u32,
+}
+
+impl Beat<'_> {
+    /// Whether a bit of the alarm word is set.
+    pub(crate) const fn alarms(&self, bit: u8) -> bool {
+        self.alarm >> bit & 1 == 1
+    }
+}
+
+/// What is under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// By kind, each once.
+    pub(crate) spells: Vec<Spell>,
+}
+
+impl Watch {
+    pub(crate) fn get(&mut self, kind: FactKind) -> Option<&mut Spell> {
+        self.spells.iter_mut().find(|spell| spell.kind == kind)
+    }
+
+    /// Something begins; nothing of its kind is under way.
+    pub(crate) fn begin(&mut self, spell: Spell) {
+        let place = self.spells.partition_point(|other| other.kind < spell.kind);
+        self.spells.insert(place, spell);
+    }
+
+    pub(crate) fn end(&mut self, kind: FactKind) -> Option<Spell> {
+        let place = self.spells.iter().position(|spell| spell.kind == kind)?;
+        Some(self.spells.remove(place))
+    }
+
+    /// When the first of what is under way began.
+    pub(crate) fn since(&self) -> Timestamp {
+        self.spells.iter().map(|spell| spell.started_at).min().unwrap_or(Timestamp::MAX)
+    }
+
+    /// The facts that what is under way can make, silence after the last fix included, and whether each was stated.
+    pub(crate) fn open_facts(&self, vehicle: VehicleId, heard: Timestamp) -> impl Iterator<Item = (FactId, bool)> {
+        let id = move |kind, at| fact_id(kind, vehicle, ZoneId::NONE, 0, at);
+        let silence =
+            OF_SILENCE.into_iter().filter(move |_| heard > Timestamp::MIN).map(move |kind| (id(kind, heard), false));
+        self.spells.iter().map(move |spell| (id(spell.kind, spell.started_at), spell.stated)).chain(silence)
+    }
+
+    /// Whether nothing was stated that lasts.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.spells.iter().any(|spell| spell.stated)
+    }
+
+    /// Whether judging can have made it.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.spells.is_sorted_by(|a, b| a.kind < b.kind) && self.spells.iter().all(|spell| watches(spell.kind))
+    }
+}
+
+/// Holds a fix against every rule, before the path goes on to it.
+pub(crate) fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, seen: &Seen, facts: &mut Vec<Fact>) {
+    let mut watch = std::mem::take(&mut state.watch);
+    let beat = Beat { ctx, seen, alarm: fix.alarm };
+    RULES.iter().for_each(|rule| (rule.step)(&beat, &mut watch, facts));
+    state.watch = watch;
+}
