@@ -242,7 +242,8 @@ fn report(truck: u16, n: i64) -> LocationReport {
     let time = BcdTime::from_utc_s(T0 + n * INTERVAL_S).map_or_else(Default::default, |time| time.to_bytes());
     let mut report = LocationReport {
         status: 0b11,
-        speed_dkmh: 600,
+        speed_dkmh: 108,
+        direction_deg: if n.rem_euclid(200) < 100 { 270 } else { 90 },
         time_bcd: time,
         items: vec![ItemValue::Mileage(n as u32).to_item()],
         ..LocationReport::default()

@@ -15,7 +15,7 @@ const CALM: Setup = Setup { lanes: 1, idle: Duration::MAX, checkpoint_every: Dur
 const MIDDLE_E6: i32 = 103_800_000;
 
 fn spot(second: i64, offset_e6: i32) -> Spot {
-    Spot { truck: 1, second, lon_e6: MIDDLE_E6 + offset_e6, lat_e6: 25_500_000, speed_dkmh: 600 }
+    Spot { truck: 1, second, lon_e6: MIDDLE_E6 + offset_e6, lat_e6: 25_500_000, speed_dkmh: 600, direction_deg: 90 }
 }
 
 async fn house(data: &tempfile::TempDir) -> House {
@@ -204,7 +204,7 @@ fn a_binding_that_is_recorded_late_moves_fixes_and_their_facts() {
         assert_eq!((of(2).fact.started_at, of(2).fact.ended_at), (before.fact.started_at, before.fact.ended_at));
         assert_eq!((of(2).fact.standing, of(2).fact.detected_late), (Standing::Stands, false));
         let effects = house.store.stats().await.expect("stats").effects_pending;
-        send(&house, &[(90, -1000), (300, 0)]).await;
+        send(&house, &[(90, -1000), (300, 0), (330, 1000)]).await;
         house.tick().await;
         assert_eq!(violations(&house).await.len(), 3, "late and new fixes are judged with the others");
         assert_eq!(house.store.stats().await.expect("stats").effects_pending, effects, "nobody is told twice");

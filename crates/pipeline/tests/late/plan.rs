@@ -19,6 +19,19 @@ const REST_S: i64 = 5 * 3600;
 /// Second at which the last trips begin, about.
 const EVENING_S: i64 = 45_000;
 
+/// Zone, revision, second from which it holds, longitude, latitude, metres.
+type Circle = (u64, u32, i64, f64, f64, f64);
+
+/// Circles on two roads, one of them in a second revision in the middle of the day.
+const ZONES: [Circle; 6] = [
+    (1, 1, -1000, 103.80, 25.5, 300.0),
+    (2, 1, -1000, 103.81, 25.5, 250.0),
+    (2, 2, 18_500, 103.81, 25.5, 320.0),
+    (3, 1, 1000, 103.813, 25.5, 150.0),
+    (4, 1, -1000, 103.825, 25.5, 90.0),
+    (6, 1, -1000, 103.81, 25.52, 400.0),
+];
+
 /// SplitMix64: the same seed gives the same throws on every machine.
 pub(crate) struct Dice(u64);
 
@@ -53,6 +66,7 @@ pub(crate) struct Spot {
     pub(crate) lon_e6: i32,
     pub(crate) lat_e6: i32,
     pub(crate) speed_dkmh: u16,
+    pub(crate) direction_deg: u16,
 }
 
 /// Something comes, or happens to the server.
@@ -79,6 +93,7 @@ fn report(spot: &Spot) -> LocationReport {
     let mut report = LocationReport {
         status: 0b11,
         speed_dkmh: spot.speed_dkmh,
+        direction_deg: spot.direction_deg,
         time_bcd: BcdTime::from_utc_s(T0 + spot.second).expect("in range").to_bytes(),
         items: vec![ItemValue::Mileage(spot.second as u32).to_item()],
         ..LocationReport::default()
@@ -166,16 +181,11 @@ impl Plan {
         vec![bind(3, 21, 18_400), bind(5, 6, 500), bind(7, 8, 18_600), bind(7, 22, 300), bind(5, 5, 19_000)]
     }
 
-    /// Circles on two roads, one of them in a second revision in the middle of the day.
     pub(crate) fn zones(&self) -> Vec<Change> {
-        vec![
-            zone(1, 1, -1000, 103.80, 300.0),
-            zone(2, 1, -1000, 103.81, 250.0),
-            zone(2, 2, 18_500, 103.81, 320.0),
-            zone(3, 1, 1000, 103.813, 150.0),
-            zone(4, 1, -1000, 103.825, 90.0),
-            zone_at(6, 1, -1000, Coord { x: 103.81, y: 25.52 }, 400.0),
-        ]
+        let at = |(id, revision, from, lon, lat, radius_m): Circle| {
+            zone_at(id, revision, from, Coord { x: lon, y: lat }, radius_m)
+        };
+        ZONES.map(at).to_vec()
     }
 
     pub(crate) fn frames_in_order(&self) -> Vec<Record> {
@@ -266,14 +276,21 @@ fn path(truck: u16, dice: &mut Dice) -> Vec<Spot> {
             second += 2000 + dice.roll(500) as i64;
         }
         let jump = if dice.chance(3) { 60_000 } else { 0 };
-        let noise = |dice: &mut Dice| dice.roll(200) as i32 - 100;
-        spots.push(Spot {
-            truck,
-            second,
-            lon_e6: lon_e6 + jump + noise(dice),
-            lat_e6: lat_e6 + noise(dice),
-            speed_dkmh: (speed_ms * 36) as u16,
-        });
+        let speed_dkmh = (speed_ms * 36) as u16;
+        let direction_deg = if dice.chance(10) { dice.roll(360) as u16 } else { (180 - way * 90) as u16 };
+        let spot = Spot { truck, second, lon_e6: lon_e6 + jump, lat_e6, speed_dkmh, direction_deg };
+        spots.push(wandering(spot, dice));
+        if dice.chance(7) {
+            if dice.chance(60) {
+                let edge_e6 = edge_near(lon_e6, lat_e6);
+                second += i64::from(lon_e6.abs_diff(edge_e6)) / 150;
+                lon_e6 = edge_e6;
+            }
+            for _ in 0..2 + dice.roll(10) {
+                second += 3 + dice.roll(40) as i64;
+                spots.push(wandering(Spot { truck, second, lon_e6, lat_e6, speed_dkmh: 0, direction_deg }, dice));
+            }
+        }
     }
     if dice.chance(20) {
         let at = dice.roll(spots.len());
@@ -281,4 +298,24 @@ fn path(truck: u16, dice: &mut Dice) -> Vec<Spot> {
     }
     spots.sort_by_key(|spot| spot.second);
     spots
+}
+
+/// About 10 m off; now and then farther than a vehicle at rest wanders.
+fn wandering(spot: Spot, dice: &mut Dice) -> Spot {
+    let most_e6: i32 = if dice.chance(4) { 800 } else { 100 };
+    let mut off_e6 = || dice.roll(2 * most_e6 as usize) as i32 - most_e6;
+    Spot { lon_e6: spot.lon_e6 + off_e6(), lat_e6: spot.lat_e6 + off_e6(), ..spot }
+}
+
+/// The longitude nearest by at which a circle meets the latitude: whoever rests there is inside by one report and outside
+/// by the next.
+fn edge_near(lon_e6: i32, lat_e6: i32) -> i32 {
+    let edges = ZONES.iter().flat_map(|(_, _, _, lon, lat, radius_m)| {
+        let north_m = (f64::from(lat_e6) / 1e6 - lat) * 111_195.0;
+        let half_m = (radius_m * radius_m - north_m * north_m).sqrt();
+        let half_deg = half_m / 111_195.0 / lat.to_radians().cos();
+        [lon - half_deg, lon + half_deg]
+    });
+    let edges_e6 = edges.filter(|edge| edge.is_finite()).map(|edge| (edge * 1e6) as i32);
+    edges_e6.min_by_key(|edge_e6| edge_e6.abs_diff(lon_e6)).unwrap_or(lon_e6)
 }
