@@ -12,10 +12,26 @@ pub struct FactKind(u16);
 impl FactKind {
     /// A stay in a zone, of whatever kind (区域停留).
     pub const VISIT: Self = Self(0);
+    /// Overspeed on an expressway (高速公路超速), V01.
+    pub const V01: Self = Self(1);
+    /// Fatigue (疲劳驾驶) by the law, V04.
+    pub const V04: Self = Self(4);
     /// Entered a forbidden zone (进入禁行区), V06.
     pub const V06: Self = Self(6);
+    /// Offline (离线), V12.
+    pub const V12: Self = Self(12);
+    /// Offline displacement (离线位移), V13.
+    pub const V13: Self = Self(13);
+    /// Drift (漂移), V14.
+    pub const V14: Self = Self(14);
+    /// Antenna cut or power off (天线断开, 断电), V15.
+    pub const V15: Self = Self(15);
     /// The driver presses the emergency button (紧急报警), V24.
     pub const V24: Self = Self(24);
+    /// Suspected accident (疑似事故), V25.
+    pub const V25: Self = Self(25);
+    /// Fatigue by night, as the assessment counts it: V04 in its second profile.
+    pub const V04_NIGHT: Self = Self(104);
     /// From here on kinds are alarm bits: they are neither visits nor violations.
     pub const ALARMS: Self = Self(1000);
 
@@ -41,7 +57,7 @@ impl FactKind {
         Self(number)
     }
 
-    /// The number under which the kind is kept: 0 a visit, n the violation Vn, 1000 + n the alarm bit n.
+    /// The number under which the kind is kept: 0 a visit, n the violation Vn, 100 + n its second profile, 1000 + n the alarm bit n.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
@@ -62,6 +78,9 @@ impl FactKind {
         if let Some(bit) = name.strip_prefix("alarm-").filter(|bit| bit.len() == 2) {
             return bit.parse().ok().filter(|bit| *bit < 32).map(Self::alarm);
         }
+        if name == "V04-night" {
+            return Some(Self::V04_NIGHT);
+        }
         let number: u16 = name.strip_prefix('V')?.parse().ok()?;
         (1..=25).contains(&number).then_some(Self(number))
     }
@@ -72,6 +91,7 @@ impl std::fmt::Display for FactKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.alarm_bit() {
             Some(bit) => write!(f, "alarm-{bit:02}"),
+            None if self == &Self::V04_NIGHT => f.write_str("V04-night"),
             None if self.is_violation() => write!(f, "V{:02}", self.0),
             None => f.write_str("visit"),
         }
@@ -213,7 +233,12 @@ mod tests {
 
     #[test]
     fn kinds_have_names() {
-        for (kind, name) in [(FactKind::VISIT, "visit"), (FactKind::V06, "V06"), (FactKind::alarm(5), "alarm-05")] {
+        for (kind, name) in [
+            (FactKind::VISIT, "visit"),
+            (FactKind::V06, "V06"),
+            (FactKind::V04_NIGHT, "V04-night"),
+            (FactKind::alarm(5), "alarm-05"),
+        ] {
             assert_eq!(kind.to_string(), name);
             assert_eq!(FactKind::from_name(name), Some(kind));
         }

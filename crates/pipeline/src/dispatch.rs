@@ -100,7 +100,9 @@ impl Dispatcher {
                 self.registry.apply(record);
                 self.commands.control(batch.position.seq, record, &self.registry);
             }
-            let zones = if self.registry.zones_seq() == before.registry.zones_seq() {
+            let is_same =
+                self.registry.zones_seq() == before.registry.zones_seq() && before.zones.roads().is_of(&self.registry);
+            let zones = if is_same {
                 before.zones.clone()
             } else {
                 Arc::new(report_broken(before.zones.rebuild(&self.registry)))

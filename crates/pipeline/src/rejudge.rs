@@ -226,8 +226,9 @@ impl Bench {
 
 /// Whether each fact was over in that state, open in it, or began later.
 fn is_clear(state: &State, vehicle: VehicleId, rows: &BTreeMap<FactId, FactRow>) -> bool {
-    let mut unclear =
-        rows.values().filter(|row| row.fact.standing != Standing::Void && state.may_begin_yet(row.fact.kind, row.fact.started_at));
+    let mut unclear = rows
+        .values()
+        .filter(|row| row.fact.standing != Standing::Void && state.may_begin_yet(row.fact.kind, row.fact.started_at));
     unclear.all(|row| state.open_facts(vehicle).any(|(id, _)| id == row.fact.id))
 }
 
@@ -298,8 +299,7 @@ impl Walk<'_> {
             }
         }
         let judging = &self.order.judging;
-        let context =
-            Context { vehicle: self.vehicle, zones: &judging.zones, registry: &judging.registry };
+        let context = Context { vehicle: self.vehicle, zones: &judging.zones, registry: &judging.registry };
         rules::step(&context, &mut self.state, fix, &mut self.facts);
         self.found.extend(self.facts.drain(..).map(|fact| (fact.id, fact)));
         self.fixes += 1;

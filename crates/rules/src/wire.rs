@@ -33,9 +33,9 @@ pub(crate) struct Spell {
     #[prost(sint32, tag = "4")]
     pub(crate) start_lat_e7: i32,
     #[prost(sint32, tag = "5")]
-    pub(crate) end_lon_e7: i32,
+    pub(crate) end_east_e7: i32,
     #[prost(sint32, tag = "6")]
-    pub(crate) end_lat_e7: i32,
+    pub(crate) end_north_e7: i32,
     #[prost(int64, optional, tag = "7")]
     pub(crate) mark_us: Option<i64>,
     #[prost(uint32, tag = "8")]

@@ -15,7 +15,11 @@ pub(super) const RULE: Rule = Rule {
     kind: FactKind::ALARMS,
     level: 0,
     definition: "An alarm bit of use rises, and lasts until a fix without it.",
-    step: |beat, watch, facts| BITS.iter().for_each(|bit| edge(FactKind::alarm(*bit), *bit, beat, watch, facts)),
+    step: |beat, watch, facts| {
+        if beat.alarm != 0 || watch.spells.last().is_some_and(|spell| spell.kind >= FactKind::ALARMS) {
+            BITS.iter().for_each(|bit| edge(FactKind::alarm(*bit), *bit, beat, watch, facts));
+        }
+    },
 };
 
 pub(super) const V24: Rule = Rule {

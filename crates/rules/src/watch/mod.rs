@@ -3,8 +3,9 @@
 
 mod alarms;
 mod spell;
+mod v15;
 
-use model::{Confidence, Fact, FactId, FactKind, Fix, Timestamp, VehicleId, ZoneId};
+use model::{Confidence, Fact, FactId, FactKind, Fix, Registry, Threshold, Timestamp, VehicleId, ZoneId};
 
 use crate::fact::fact_id;
 use crate::judge::Context;
@@ -25,10 +26,29 @@ pub struct Rule {
 }
 
 /// Every rule, in the order in which the facts of one fix are stated.
-pub const RULES: &[Rule] = &[alarms::RULE, alarms::V24];
+pub const RULES: &[Rule] = &[
+    alarms::RULE,
+    alarms::V24,
+    v15::RULE,
+];
+
+/// How grave a fact is that hangs on the vehicle alone, 1 to 3, in its band; `None` for other facts.
+#[must_use]
+pub fn level(_: &Registry, fact: &Fact) -> Option<u8> {
+    let rule = RULES.iter().find(|rule| rule.kind == fact.kind && rule.level > 0)?;
+    Some(rule.level)
+}
 
 /// Kinds of facts that silence makes: while nothing is heard, they may be under way.
 const OF_SILENCE: [FactKind; 0] = [];
+
+/// The row of a threshold, found while compiling.
+macro_rules! row {
+    ($key:literal) => {
+        const { ::model::Threshold::of($key) }
+    };
+}
+use row;
 
 /// Whether facts of that kind hang on the vehicle alone.
 pub(crate) fn watches(kind: FactKind) -> bool {
@@ -41,12 +61,38 @@ pub(crate) struct Beat<'a> {
     pub(crate) seen: &'a Seen,
     /// The alarm word.
     pub(crate) alarm: u32,
+    /// When the fix before was heard, on the path or not.
+    pub(crate) heard: Option<Timestamp>,
+    /// The fix before on the path; at rest at the mean place.
+    pub(crate) last: Option<&'a Seen>,
+    /// The fix before, but for fixes near a rest.
+    pub(crate) latest: Option<&'a Seen>,
 }
 
 impl Beat<'_> {
     /// Whether a bit of the alarm word is set.
     pub(crate) const fn alarms(&self, bit: u8) -> bool {
         self.alarm >> bit & 1 == 1
+    }
+
+    /// A threshold as it was set when the fix was taken.
+    pub(crate) fn threshold(&self, row: &'static Threshold) -> i64 {
+        self.ctx.registry.records().threshold_of(row, self.seen.time)
+    }
+
+    /// One in seconds, as microseconds.
+    pub(crate) fn seconds(&self, row: &'static Threshold) -> i64 {
+        self.threshold(row) * 1_000_000
+    }
+
+    /// One in minutes, as microseconds.
+    pub(crate) fn minutes(&self, row: &'static Threshold) -> i64 {
+        self.threshold(row) * 60_000_000
+    }
+
+    /// Whether it stood before this fix.
+    pub(crate) fn rested(&self) -> bool {
+        self.latest.is_some_and(Seen::rests)
     }
 }
 
@@ -71,6 +117,14 @@ impl Watch {
     pub(crate) fn end(&mut self, kind: FactKind) -> Option<Spell> {
         let place = self.spells.iter().position(|spell| spell.kind == kind)?;
         Some(self.spells.remove(place))
+    }
+
+    /// It is no more the case since then.
+    pub(crate) fn finish(&mut self, kind: FactKind, beat: &Beat<'_>, ended_at: Timestamp, facts: &mut Vec<Fact>) {
+        if let Some(mut spell) = self.end(kind).filter(|spell| spell.stated) {
+            spell.touch(beat);
+            spell.state(beat, Some(ended_at), facts);
+        }
     }
 
     /// When the first of what is under way began.
@@ -100,7 +154,9 @@ impl Watch {
 /// Holds a fix against every rule, before the path goes on to it.
 pub(crate) fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, seen: &Seen, facts: &mut Vec<Fact>) {
     let mut watch = std::mem::take(&mut state.watch);
-    let beat = Beat { ctx, seen, alarm: fix.alarm };
+    let heard = Some(state.judged_to()).filter(|heard| *heard > Timestamp::MIN);
+    let (last, latest) = (state.last.as_ref(), state.aside.as_ref().or(state.last.as_ref()));
+    let beat = Beat { ctx, seen, alarm: fix.alarm, heard, last, latest };
     RULES.iter().for_each(|rule| (rule.step)(&beat, &mut watch, facts));
     state.watch = watch;
 }

@@ -1,6 +1,7 @@
 //! A spell: something that has begun at a fix and lasts, and may be a fact or become one.
 
 use super::{Beat, Confidence, Fact, FactKind, Timestamp, ZoneId, fact_id};
+use geofence::Point;
 use model::{Measures, RecordRef, Standing};
 
 use crate::limits;
@@ -94,5 +95,11 @@ impl Spell {
             },
             evidence,
         });
+    }
+}
+
+impl Place {
+    pub(crate) fn point(self) -> Point {
+        Point::new(f64::from(self.lon_e7) / 1e7, f64::from(self.lat_e7) / 1e7)
     }
 }

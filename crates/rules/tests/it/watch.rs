@@ -1,5 +1,7 @@
 //! The rules that hang on the vehicle alone: of each a case, a near miss, and the case judged again from a stored state.
 
+mod v15;
+
 use std::collections::BTreeMap;
 
 use model::{Fact, FactId, Fix, Registry, Timestamp};
@@ -8,7 +10,7 @@ use rules::{State, Zones};
 use crate::drive::{T0, fix, judge_by};
 
 /// Judges by what was recorded, whole and cut everywhere, and says what stands: `kind start..end`.
-pub(crate) fn said_by(registry: &Registry, fixes: &[Fix]) -> Vec<String> {
+pub(super) fn said_by(registry: &Registry, fixes: &[Fix]) -> Vec<String> {
     let zones = Zones::build(registry);
     let mut whole = State::default();
     let facts = judge_by(registry, &zones, &mut whole, fixes);
@@ -34,7 +36,7 @@ pub(crate) fn said_by(registry: &Registry, fixes: &[Fix]) -> Vec<String> {
     lines
 }
 
-pub(crate) fn said(fixes: &[Fix]) -> Vec<String> {
+pub(super) fn said(fixes: &[Fix]) -> Vec<String> {
     said_by(&Registry::default(), fixes)
 }
 
@@ -45,12 +47,12 @@ fn line(fact: &Fact) -> String {
 }
 
 /// A fix: second, east, north, km/h, alarm word.
-pub(crate) fn at((secs, east, north, kmh, alarm): (i64, i32, i32, u16, u32)) -> Fix {
+pub(super) fn at((secs, east, north, kmh, alarm): (i64, i32, i32, u16, u32)) -> Fix {
     Fix { speed_dkmh: kmh * 10, alarm, ..fix(secs as usize, (secs, east, north)) }
 }
 
 /// A drive to the north at a steady speed: a fix every `step_s` seconds.
-pub(crate) fn drive(from_s: i64, to_s: i64, step_s: usize, kmh: u16, alarm: u32) -> Vec<Fix> {
+pub(super) fn drive(from_s: i64, to_s: i64, step_s: usize, kmh: u16, alarm: u32) -> Vec<Fix> {
     let north = |s: i64| (s * i64::from(kmh) * 10_000 / 36 / 1108) as i32;
     (from_s..=to_s).step_by(step_s).map(|s| at((s, 0, north(s), kmh, alarm))).collect()
 }
