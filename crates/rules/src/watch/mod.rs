@@ -3,6 +3,7 @@
 
 mod alarms;
 mod spell;
+mod v04;
 mod v15;
 
 use model::{Confidence, Fact, FactId, FactKind, Fix, Registry, Threshold, Timestamp, VehicleId, ZoneId};
@@ -30,6 +31,8 @@ pub const RULES: &[Rule] = &[
     alarms::RULE,
     alarms::V24,
     v15::RULE,
+    v04::RULE,
+    v04::NIGHT,
 ];
 
 /// How grave a fact is that hangs on the vehicle alone, 1 to 3, in its band; `None` for other facts.

@@ -1,5 +1,6 @@
 //! The rules that hang on the vehicle alone: of each a case, a near miss, and the case judged again from a stored state.
 
+mod v04;
 mod v15;
 
 use std::collections::BTreeMap;
