@@ -4,6 +4,7 @@
 mod alarms;
 mod spell;
 mod v04;
+mod v14;
 mod v15;
 
 use model::{Confidence, Fact, FactId, FactKind, Fix, Registry, Threshold, Timestamp, VehicleId, ZoneId};
@@ -33,6 +34,7 @@ pub const RULES: &[Rule] = &[
     v15::RULE,
     v04::RULE,
     v04::NIGHT,
+    v14::RULE,
 ];
 
 /// How grave a fact is that hangs on the vehicle alone, 1 to 3, in its band; `None` for other facts.
