@@ -4,6 +4,7 @@
 mod alarms;
 mod spell;
 mod v04;
+mod v12;
 mod v13;
 mod v14;
 mod v15;
@@ -37,6 +38,7 @@ pub const RULES: &[Rule] = &[
     v04::NIGHT,
     v14::RULE,
     v13::RULE,
+    v12::RULE,
 ];
 
 /// How grave a fact is that hangs on the vehicle alone, 1 to 3, in its band; `None` for other facts.
@@ -47,7 +49,7 @@ pub fn level(_: &Registry, fact: &Fact) -> Option<u8> {
 }
 
 /// Kinds of facts that silence makes: while nothing is heard, they may be under way.
-const OF_SILENCE: [FactKind; 1] = [FactKind::V13];
+const OF_SILENCE: [FactKind; 2] = [FactKind::V12, FactKind::V13];
 
 /// The row of a threshold, found while compiling.
 macro_rules! row {

@@ -1,6 +1,7 @@
 //! The rules that hang on the vehicle alone: of each a case, a near miss, and the case judged again from a stored state.
 
 mod v04;
+mod v12;
 mod v13;
 mod v14;
 mod v15;
