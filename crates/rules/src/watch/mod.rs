@@ -8,6 +8,7 @@ mod v12;
 mod v13;
 mod v14;
 mod v15;
+mod v25;
 
 use model::{Confidence, Fact, FactId, FactKind, Fix, Registry, Threshold, Timestamp, VehicleId, ZoneId};
 
@@ -39,6 +40,7 @@ pub const RULES: &[Rule] = &[
     v14::RULE,
     v13::RULE,
     v12::RULE,
+    v25::RULE,
 ];
 
 /// How grave a fact is that hangs on the vehicle alone, 1 to 3, in its band; `None` for other facts.

@@ -5,6 +5,7 @@ mod v12;
 mod v13;
 mod v14;
 mod v15;
+mod v25;
 
 use std::collections::BTreeMap;
 
