@@ -3,6 +3,7 @@
 
 mod alarms;
 mod spell;
+mod v01;
 mod v04;
 mod v12;
 mod v13;
@@ -41,13 +42,14 @@ pub const RULES: &[Rule] = &[
     v13::RULE,
     v12::RULE,
     v25::RULE,
+    v01::RULE,
 ];
 
 /// How grave a fact is that hangs on the vehicle alone, 1 to 3, in its band; `None` for other facts.
 #[must_use]
-pub fn level(_: &Registry, fact: &Fact) -> Option<u8> {
+pub fn level(registry: &Registry, fact: &Fact) -> Option<u8> {
     let rule = RULES.iter().find(|rule| rule.kind == fact.kind && rule.level > 0)?;
-    Some(rule.level)
+    Some(if rule.kind == FactKind::V01 { v01::level(registry, fact) } else { rule.level })
 }
 
 /// Kinds of facts that silence makes: while nothing is heard, they may be under way.

@@ -1,5 +1,6 @@
 //! The rules that hang on the vehicle alone: of each a case, a near miss, and the case judged again from a stored state.
 
+mod v01;
 mod v04;
 mod v12;
 mod v13;
