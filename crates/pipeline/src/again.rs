@@ -45,6 +45,18 @@ pub(crate) struct Anew {
     pub(crate) newest: Timestamp,
 }
 
+impl Anew {
+    /// Whom judgement sees otherwise, and from when on: somebody else drives it, or it carries something else.
+    pub(crate) fn of(change: &Change) -> Option<Self> {
+        let (vehicle, from) = match change {
+            Change::DriverOn(on) => (on.vehicle, on.from),
+            Change::LoadPut(load) => (load.vehicle, load.from),
+            _ => return None,
+        };
+        Some(Self { vehicle, from, newest: Timestamp::MIN })
+    }
+}
+
 /// What an envelope has the lanes judge again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Again {

@@ -115,7 +115,9 @@ impl Dispatcher {
             *self.shared.registry.write() = registry;
         }
         let tick = batch.records.iter().any(|record| record.kind == Kind::Tick);
-        let again = Again { near: self.gathered.due(tick), vehicles: self.moves(&rebound)? };
+        let mut vehicles = self.moves(&rebound)?;
+        vehicles.extend(batch.control.iter().filter_map(|record| Anew::of(&record.change)));
+        let again = Again { near: self.gathered.due(tick), vehicles };
         Ok((again.near.is_some() || !again.vehicles.is_empty()).then(|| Arc::new(again)))
     }
 

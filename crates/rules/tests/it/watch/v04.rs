@@ -66,3 +66,10 @@ fn another_driver_begins_anew() {
     assert_eq!(by(vec![on(1, -60), on(2, 1800)]), ["V04 1800..open"]);
     assert_eq!(said_by(&Registry::default(), &fixes), ["V04 0..open"]);
 }
+
+#[test]
+fn thresholds_are_records() {
+    let set = |key: &str, value: &str| (-60, Change::SettingPut { key: key.into(), value: value.into() });
+    let short = registry(vec![set("rules.V04.drive_min", "12"), set("rules.V04.rest_min", "5")]);
+    assert_eq!(said_by(&short, &drive(0, 1200, 50, 60, 0)), ["V04 0..open"]);
+}
