@@ -109,13 +109,11 @@ impl Threshold {
     #[must_use]
     pub const fn of(key: &str) -> &'static Self {
         let mut place = 0;
-        while place < THRESHOLDS.len() {
-            if is_same(THRESHOLDS[place].key.as_bytes(), key.as_bytes()) {
-                return &THRESHOLDS[place];
-            }
+        while place < THRESHOLDS.len() && !is_same(THRESHOLDS[place].key.as_bytes(), key.as_bytes()) {
             place += 1;
         }
-        panic!("no threshold of that name")
+        assert!(place < THRESHOLDS.len(), "no threshold of that name");
+        &THRESHOLDS[place]
     }
 
     /// The threshold of that name.

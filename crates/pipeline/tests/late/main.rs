@@ -60,7 +60,7 @@ async fn arrive(run: u64, plan: &Plan, expected: &Facts) {
     for arrival in plan.arrivals(&mut dice) {
         match arrival {
             Arrival::Frames(frames) => house.frames(frames).await,
-            Arrival::Control(change) => house.control(vec![change]).await,
+            Arrival::Control(change) => house.control(vec![*change]).await,
             Arrival::Tick => house.tick().await,
             Arrival::Restart => {
                 let control_seq = house.control_seq;

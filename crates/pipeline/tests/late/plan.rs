@@ -105,7 +105,7 @@ pub(crate) struct Spot {
 /// Something comes, or happens to the server.
 pub(crate) enum Arrival {
     Frames(Vec<Record>),
-    Control(Change),
+    Control(Box<Change>),
     Tick,
     Restart,
     Checkpoint,
@@ -279,7 +279,7 @@ impl Plan {
         let mut sent = 0;
         while sent < keyed.len() {
             while control.last().is_some_and(|(at, _)| *at <= sent) {
-                arrivals.extend(control.pop().map(|(_, change)| Arrival::Control(change)));
+                arrivals.extend(control.pop().map(|(_, change)| Arrival::Control(Box::new(change))));
             }
             let count = (1 + dice.roll(120)).min(keyed.len() - sent);
             let spots: Vec<Spot> = keyed[sent..sent + count].iter().map(|(_, spot)| *spot).collect();
@@ -293,7 +293,7 @@ impl Plan {
                 _ => {}
             }
         }
-        arrivals.extend(control.into_iter().rev().map(|(_, change)| Arrival::Control(change)));
+        arrivals.extend(control.into_iter().rev().map(|(_, change)| Arrival::Control(Box::new(change))));
         arrivals
     }
 }
