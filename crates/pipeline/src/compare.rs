@@ -30,7 +30,7 @@ impl Compared<'_> {
         for fact in self.found.values() {
             match self.before.get(&fact.id) {
                 Some(row) if self.is_decided_later(row) => {}
-                Some(row) if row.fact.standing == Standing::Stands && is_same(&row.fact, fact) => {}
+                Some(row) if row.fact.standing == fact.standing && is_same(&row.fact, fact) => {}
                 Some(row) => rows.push(self.revise(row, fact)),
                 None => rows.push(self.raise(fact, &voided)),
             }

@@ -234,7 +234,8 @@ fn is_clear(state: &State, vehicle: VehicleId, rows: &BTreeMap<FactId, FactRow>)
 
 /// What was stated of a fact, while it lasts.
 fn still_open(row: Option<&FactRow>) -> Option<Fact> {
-    let row = row.filter(|row| row.fact.standing == Standing::Stands && row.fact.ended_at.is_none());
+    let holds = |row: &&FactRow| matches!(row.fact.standing, Standing::Stands | Standing::Excused);
+    let row = row.filter(|row| holds(row) && row.fact.ended_at.is_none());
     row.map(|row| row.fact.clone())
 }
 

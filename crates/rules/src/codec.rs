@@ -3,16 +3,18 @@
 use model::{FactKind, Position, RecordRef, Timestamp, ZoneId};
 use prost::Message;
 
+use crate::bout::Bout;
 use crate::limits;
 use crate::link::{NO_DIRECTION, Seen};
 use crate::rest::Rest;
+use crate::rule::binding::Bound;
 use crate::state::State;
 use crate::stay::{Evidence, Exit, Place, Stay};
 use crate::watch::{Spell, Watch};
 use crate::wire;
 
 /// First byte of a stored state; raised when its meaning changes.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Why stored bytes are no state. The fault is with the store, or with a binary of another version.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -193,7 +195,51 @@ fn stay_to(stay: &Stay) -> wire::Stay {
         evidence_first: records(&stay.evidence.first),
         evidence_last: records(&stay.evidence.last),
         late: stay.late,
+        bouts: stay.bouts.iter().map(bout_to).collect(),
+        bound_to_us: stay.bound_to.0,
     }
+}
+
+fn bout_to(bout: &Bout) -> wire::Bout {
+    wire::Bout {
+        rule: bout.rule.into(),
+        kind: bout.kind.number().into(),
+        unsure: bout.bound.unsure,
+        excused: bout.bound.excused,
+        started_at_us: bout.started_at.0,
+        start_lon_e7: bout.start.lon_e7,
+        start_lat_e7: bout.start.lat_e7,
+        last_us: bout.last.0,
+        count: bout.count,
+        speed_max_dkmh: bout.speed_max_dkmh,
+        fixes_before: bout.fixes_before,
+        length_before_cm: bout.length_before_cm,
+        stated: bout.stated,
+    }
+}
+
+fn bout_from(bout: wire::Bout) -> Result<Bout, StateError> {
+    let short = |value: u32| u16::try_from(value).map_err(|_| StateError::Value("rule of a zone"));
+    Ok(Bout {
+        rule: short(bout.rule)?,
+        kind: FactKind::from_number(short(bout.kind)?),
+        bound: Bound { unsure: bout.unsure, excused: bout.excused },
+        started_at: Timestamp(bout.started_at_us),
+        start: Place { lon_e7: bout.start_lon_e7, lat_e7: bout.start_lat_e7 },
+        last: Timestamp(bout.last_us),
+        count: bout.count,
+        speed_max_dkmh: bout.speed_max_dkmh,
+        fixes_before: bout.fixes_before,
+        length_before_cm: bout.length_before_cm,
+        stated: bout.stated,
+    })
+}
+
+/// The bouts of a stay, by the number of their rule.
+fn bouts_from(bouts: Vec<wire::Bout>) -> Result<Vec<Bout>, StateError> {
+    let bouts: Vec<Bout> = bouts.into_iter().map(bout_from).collect::<Result<_, _>>()?;
+    let is_possible = bouts.len() <= limits::BOUTS_MAX && bouts.is_sorted_by(|a, b| a.rule < b.rule);
+    is_possible.then_some(bouts).ok_or(StateError::Value("list of rules that bind"))
 }
 
 fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
@@ -235,6 +281,8 @@ fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
         stated: stay.stated,
         evidence,
         late: stay.late,
+        bouts: bouts_from(stay.bouts)?,
+        bound_to: Timestamp(stay.bound_to_us),
     })
 }
 

@@ -33,6 +33,7 @@
 //! * **Facts** are stated when they become certain, and again when they end; nothing in between. What makes a fact
 //!   certain is told by its [`Rule`], in the list [`RULES`].
 
+mod bout;
 mod codec;
 mod curve;
 mod fact;

@@ -6,7 +6,6 @@ use crate::codec::{self, StateError};
 use crate::fact::fact_id;
 use crate::link::Seen;
 use crate::rest::Rest;
-use crate::rule::RULES;
 use crate::stay::Stay;
 use crate::watch::{self, Watch};
 
@@ -57,7 +56,9 @@ impl State {
 
     fn path_to(&self) -> Timestamp {
         let last = self.last.as_ref().map_or(Timestamp::MIN, |seen| seen.time);
-        self.rest.map_or(last, |rest| rest.since.min(last))
+        // Who may be on the way out may come back, and what bound meanwhile binds.
+        let bound = self.stays.iter().map(|stay| stay.bound_to).min().unwrap_or(Timestamp::MAX);
+        self.rest.map_or(last, |rest| rest.since.min(last)).min(bound)
     }
 
     /// Whether a fact of that kind that began at this instant, and is not open, may be over as well as begin from here
@@ -82,8 +83,9 @@ impl State {
     /// The facts that open stays, and what else is under way, can make, and whether each was stated already.
     pub fn open_facts(&self, vehicle: VehicleId) -> impl Iterator<Item = (FactId, bool)> {
         let stays = self.stays.iter().flat_map(move |stay| {
-            let id = move |kind| fact_id(kind, vehicle, stay.zone, stay.revision, stay.started_at);
-            RULES.iter().map(move |rule| (id(rule.kind), stay.has_stated(rule.kind)))
+            let visit = fact_id(FactKind::VISIT, vehicle, stay.zone, stay.revision, stay.started_at);
+            let bouts = stay.bouts.iter().map(move |bout| (bout.id(vehicle, stay), bout.stated));
+            std::iter::once((visit, stay.stated)).chain(bouts)
         });
         stays.chain(self.watch.open_facts(vehicle, self.judged_to()))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use geofence::{Bbox, MAX_SHAPES, Point, Shape, ZoneIndex, distance_m};
-use model::{Direction, Geometry, Registry, Timestamp, Zone, ZoneId};
+use model::{Ask, Direction, Geometry, Registry, Timestamp, Zone, ZoneId};
 
 use crate::limits;
 use crate::roads::Roads;
@@ -25,6 +25,8 @@ pub(crate) struct Ground {
     pub(crate) graze_cm: u32,
     /// The least way along the axis of a corridor, centimetres; `None` for an area.
     pub(crate) along_min_cm: Option<u64>,
+    /// Somebody may be forbidden to be there.
+    pub(crate) forbids: bool,
 }
 
 impl Ground {
@@ -46,6 +48,7 @@ impl Ground {
             from,
             to,
             along_min_cm,
+            forbids: zone.rules.iter().any(|rule| matches!(rule.ask, Ask::Forbidden { .. })),
         })
     }
 

@@ -6,3 +6,4 @@ mod motion;
 mod properties;
 mod scenarios;
 mod watch;
+mod zone_rules;
