@@ -119,12 +119,13 @@ fn recorded(world: &World) -> Zones {
 
 /// Judges all fixes; ns of processor a fix, and how many facts were stated.
 fn judged(zones: &Zones, fleet: &Fleet) -> (f64, u64) {
+    let registry = Registry::default();
     let mut states = vec![State::default(); fleet.trucks];
     let (mut facts, mut stated) = (Vec::new(), 0);
     let began = cpu_ns();
     for round in black_box(&fleet.fixes).chunks(fleet.trucks) {
         for ((vehicle, state), fix) in (1..).zip(&mut states).zip(round) {
-            let ctx = Context { vehicle: VehicleId(vehicle), zones, rule_revision: 1 };
+            let ctx = Context { vehicle: VehicleId(vehicle), zones, registry: &registry };
             step(&ctx, state, fix, &mut facts);
             stated += facts.len() as u64;
             facts.clear();

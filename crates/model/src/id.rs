@@ -116,6 +116,10 @@ identity!(
     /// A zone (区域) under control, across all its revisions.
     ZoneId, u64, "z_", 13
 );
+impl ZoneId {
+    /// No zone: of facts that hang on the vehicle alone.
+    pub const NONE: Self = Self(0);
+}
 identity!(
     /// A command to a terminal (下行指令).
     CommandId, u64, "c_", 13

@@ -246,6 +246,12 @@ impl Records {
         set.or_else(|| Threshold::named(key).map(|row| row.default))
     }
 
+    /// The same for a row of the table: without a look-up while nobody has set any.
+    #[must_use]
+    pub fn threshold_of(&self, row: &'static Threshold, time: Timestamp) -> i64 {
+        if self.thresholds.is_empty() { row.default } else { self.threshold_at(row.key, time).unwrap_or(row.default) }
+    }
+
     /// The values that a threshold was set to, ascending by when that was recorded.
     #[must_use]
     pub fn threshold_history(&self, key: &str) -> &[(Timestamp, i64)] {

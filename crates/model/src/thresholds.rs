@@ -78,6 +78,14 @@ pub const THRESHOLDS: &[Threshold] = &[
     row("rules.night.to_min", 360, CLOCK_MIN, "night ends at this minute of the day"),
 ];
 
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let mut place = 0;
+    while place < a.len() && place < b.len() && a[place] == b[place] {
+        place += 1;
+    }
+    place == a.len() && place == b.len()
+}
+
 /// Why a value is none for a threshold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ThresholdError {
@@ -97,6 +105,17 @@ pub enum ThresholdError {
 }
 
 impl Threshold {
+    /// The threshold of a name that is known while compiling: panics on one that is none.
+    #[must_use]
+    pub const fn of(key: &str) -> &'static Self {
+        let mut place = 0;
+        while place < THRESHOLDS.len() && !is_same(THRESHOLDS[place].key.as_bytes(), key.as_bytes()) {
+            place += 1;
+        }
+        assert!(place < THRESHOLDS.len(), "no threshold of that name");
+        &THRESHOLDS[place]
+    }
+
     /// The threshold of that name.
     #[must_use]
     pub fn named(key: &str) -> Option<&'static Self> {

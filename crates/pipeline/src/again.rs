@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use model::{Change, ControlRecord, Registry, Timestamp, VehicleId, ZoneId};
+use model::{Change, ControlRecord, Permit, Registry, Timestamp, VehicleId, ZoneId};
 use prost::Message;
 use rules::Zones;
 use rules::limits::GAP_MAX_US;
@@ -142,6 +142,37 @@ pub(crate) fn changed_zones<'a>(
         }
         _ => None,
     })
+}
+
+/// The vehicles that records of permits, loads and drivers change, and from which event time on.
+pub(crate) fn changed_vehicles(
+    control: &[ControlRecord],
+    before: &Registry,
+    after: &Registry,
+) -> Vec<(VehicleId, Timestamp)> {
+    let mut changed = Vec::new();
+    let mut permit = |permit: &Permit, from: Option<Timestamp>| {
+        let from = from.or_else(|| permit.slots.iter().map(|(from, _)| *from).min()).unwrap_or(Timestamp::MAX);
+        changed.extend(permit.vehicles.iter().map(|vehicle| (*vehicle, from)));
+    };
+    for record in control {
+        match &record.change {
+            Change::PermitPut(put) => {
+                permit(put, None);
+                before.records().permit(put.id).into_iter().for_each(|old| permit(old, None));
+            }
+            Change::PermitRevoke { id, .. } => {
+                after.records().permit(*id).into_iter().for_each(|known| permit(known, Some(record.recorded_at)));
+            }
+            _ => {}
+        }
+    }
+    changed.extend(control.iter().filter_map(|record| match &record.change {
+        Change::LoadPut(load) => Some((load.vehicle, load.from)),
+        Change::DriverOn(on) => Some((on.vehicle, on.from)),
+        _ => None,
+    }));
+    changed
 }
 
 /// What was recorded of zones since everybody was last judged again for them. The first change after a quiet tick counts

@@ -30,7 +30,7 @@ impl Compared<'_> {
         for fact in self.found.values() {
             match self.before.get(&fact.id) {
                 Some(row) if self.is_decided_later(row) => {}
-                Some(row) if row.fact.standing == Standing::Stands && is_same(&row.fact, fact) => {}
+                Some(row) if row.fact.standing == fact.standing && is_same(&row.fact, fact) => {}
                 Some(row) => rows.push(self.revise(row, fact)),
                 None => rows.push(self.raise(fact, &voided)),
             }
@@ -43,8 +43,9 @@ impl Compared<'_> {
     fn gone(&self) -> Vec<&FactRow> {
         let at_start: BTreeSet<FactId> = self.start.open_facts(self.vehicle).map(|(id, _)| id).collect();
         let stood = self.before.values().filter(|row| row.fact.standing != Standing::Void);
-        let in_window =
-            stood.filter(|row| at_start.contains(&row.fact.id) || row.fact.started_at >= self.start.path_to());
+        let in_window = stood.filter(|row| {
+            at_start.contains(&row.fact.id) || row.fact.started_at >= self.start.begins_from(row.fact.kind)
+        });
         in_window.filter(|row| !self.found.contains_key(&row.fact.id) && !self.is_decided_later(row)).collect()
     }
 
@@ -54,7 +55,7 @@ impl Compared<'_> {
         let open = met.open_facts(self.vehicle).find(|(id, _)| *id == row.fact.id);
         match open {
             Some((_, is_stated)) => !is_stated || row.fact.ended_at.is_some(),
-            None => row.fact.started_at >= met.path_to() && !self.found.contains_key(&row.fact.id),
+            None => row.fact.started_at >= met.begins_from(row.fact.kind) && !self.found.contains_key(&row.fact.id),
         }
     }
 

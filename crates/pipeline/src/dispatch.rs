@@ -12,7 +12,7 @@ use rules::Zones;
 use store::{Store, StoreError, Writes};
 use tokio::sync::mpsc::Sender;
 
-use crate::again::{Again, Anew, Gathered, changed_zones};
+use crate::again::{Again, Anew, Gathered, changed_vehicles, changed_zones};
 use crate::assemblies::Assemblies;
 use crate::bindings::Bindings;
 use crate::commands::Commands;
@@ -92,7 +92,7 @@ impl Dispatcher {
 
     /// Brings the batch's control records into force: from here on, in every lane. Returns what is judged otherwise.
     fn control(&mut self, batch: &Batch) -> Result<Option<Arc<Again>>, Stopped> {
-        let mut rebound = Vec::new();
+        let (mut rebound, mut anew) = (Vec::new(), BTreeMap::new());
         if !batch.control.is_empty() {
             let before = self.judging.clone();
             for record in &batch.control {
@@ -100,7 +100,9 @@ impl Dispatcher {
                 self.registry.apply(record);
                 self.commands.control(batch.position.seq, record, &self.registry);
             }
-            let zones = if self.registry.zones_seq() == before.registry.zones_seq() {
+            let is_same =
+                self.registry.zones_seq() == before.registry.zones_seq() && before.zones.roads().is_of(&self.registry);
+            let zones = if is_same {
                 before.zones.clone()
             } else {
                 Arc::new(report_broken(before.zones.rebuild(&self.registry)))
@@ -108,22 +110,25 @@ impl Dispatcher {
             for (id, from) in changed_zones(&batch.control, &self.registry) {
                 self.gathered.add(id, from, &before.zones, &zones);
             }
+            for (vehicle, from) in changed_vehicles(&batch.control, &before.registry, &self.registry) {
+                let entry = anew.entry(vehicle).or_insert(Anew { vehicle, from, newest: Timestamp::MIN });
+                entry.from = entry.from.min(from);
+            }
             let registry = Arc::new(self.registry.clone());
             self.judging = Arc::new(Judging { registry: registry.clone(), zones });
             *self.shared.registry.write() = registry;
         }
         let tick = batch.records.iter().any(|record| record.kind == Kind::Tick);
-        let again = Again { near: self.gathered.due(tick), vehicles: self.moves(&rebound)? };
+        let again = Again { near: self.gathered.due(tick), vehicles: self.moves(&rebound, anew)? };
         Ok((again.near.is_some() || !again.vehicles.is_empty()).then(|| Arc::new(again)))
     }
 
     /// Gives vehicles the fixes that terminals, as is known now, sent for them. Rare: the lanes are waited for.
-    fn moves(&mut self, rebound: &[Rebound]) -> Result<Vec<Anew>, Stopped> {
+    fn moves(&mut self, rebound: &[Rebound], mut anew: BTreeMap<VehicleId, Anew>) -> Result<Vec<Anew>, Stopped> {
         if rebound.is_empty() {
-            return Ok(Vec::new());
+            return Ok(anew.into_values().collect());
         }
         self.wait_applied()?;
-        let mut anew: BTreeMap<VehicleId, Anew> = BTreeMap::new();
         for rebound in rebound {
             for before in &rebound.before {
                 let newest = self.move_fixes(rebound, *before)?;

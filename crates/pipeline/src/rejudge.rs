@@ -226,14 +226,16 @@ impl Bench {
 
 /// Whether each fact was over in that state, open in it, or began later.
 fn is_clear(state: &State, vehicle: VehicleId, rows: &BTreeMap<FactId, FactRow>) -> bool {
-    let mut unclear =
-        rows.values().filter(|row| row.fact.standing != Standing::Void && state.may_begin_yet(row.fact.started_at));
+    let mut unclear = rows
+        .values()
+        .filter(|row| row.fact.standing != Standing::Void && state.may_begin_yet(row.fact.kind, row.fact.started_at));
     unclear.all(|row| state.open_facts(vehicle).any(|(id, _)| id == row.fact.id))
 }
 
 /// What was stated of a fact, while it lasts.
 fn still_open(row: Option<&FactRow>) -> Option<Fact> {
-    let row = row.filter(|row| row.fact.standing == Standing::Stands && row.fact.ended_at.is_none());
+    let holds = |row: &&FactRow| matches!(row.fact.standing, Standing::Stands | Standing::Excused);
+    let row = row.filter(|row| holds(row) && row.fact.ended_at.is_none());
     row.map(|row| row.fact.clone())
 }
 
@@ -298,8 +300,7 @@ impl Walk<'_> {
             }
         }
         let judging = &self.order.judging;
-        let context =
-            Context { vehicle: self.vehicle, zones: &judging.zones, rule_revision: judging.registry.rule_revision() };
+        let context = Context { vehicle: self.vehicle, zones: &judging.zones, registry: &judging.registry };
         rules::step(&context, &mut self.state, fix, &mut self.facts);
         self.found.extend(self.facts.drain(..).map(|fact| (fact.id, fact)));
         self.fixes += 1;

@@ -1,17 +1,20 @@
 //! The state as stored bytes and back; refuses what no state encodes to.
 
-use model::{Position, RecordRef, Timestamp, ZoneId};
+use model::{FactKind, Position, RecordRef, Timestamp, ZoneId};
 use prost::Message;
 
+use crate::bout::Bout;
 use crate::limits;
 use crate::link::{NO_DIRECTION, Seen};
 use crate::rest::Rest;
+use crate::rule::binding::Bound;
 use crate::state::State;
 use crate::stay::{Evidence, Exit, Place, Stay};
+use crate::watch::{Spell, Watch};
 use crate::wire;
 
 /// First byte of a stored state; raised when its meaning changes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 4;
 
 /// Why stored bytes are no state. The fault is with the store, or with a binary of another version.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -37,6 +40,7 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
         aside: state.aside.map(seen_to),
         stays: state.stays.iter().map(stay_to).collect(),
         rest: state.rest.map(rest_to),
+        watch: (!state.watch.spells.is_empty()).then(|| watch_to(&state.watch)),
     };
     let mut bytes = Vec::with_capacity(1 + message.encoded_len());
     bytes.push(VERSION);
@@ -55,11 +59,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, StateError> {
         aside: message.aside.map(seen_from).transpose()?,
         rest: message.rest.map(rest_from).transpose()?,
         stays: message.stays.into_iter().map(stay_from).collect::<Result<_, _>>()?,
+        watch: watch_from(message.watch.unwrap_or_default())?,
     };
+    if !state.watch.is_possible() {
+        return Err(StateError::Value("list of what is under way"));
+    }
     if state.stays.len() > limits::OPEN_MAX || !state.stays.is_sorted_by(|a, b| a.key() < b.key()) {
         return Err(StateError::Value("list of stays"));
     }
-    if state.last.is_none() && (state.aside.is_some() || state.rest.is_some() || !state.stays.is_empty()) {
+    if state.last.is_none()
+        && (state.aside.is_some() || state.rest.is_some() || !state.stays.is_empty() || !state.watch.spells.is_empty())
+    {
         return Err(StateError::Value("last fix"));
     }
     if encode(&state) != bytes {
@@ -187,7 +197,51 @@ fn stay_to(stay: &Stay) -> wire::Stay {
         evidence_first: records(&stay.evidence.first),
         evidence_last: records(&stay.evidence.last),
         late: stay.late,
+        bouts: stay.bouts.iter().map(bout_to).collect(),
+        bound_to_us: stay.bound_to.0,
     }
+}
+
+fn bout_to(bout: &Bout) -> wire::Bout {
+    wire::Bout {
+        rule: bout.rule.into(),
+        kind: bout.kind.number().into(),
+        unsure: bout.bound.unsure,
+        excused: bout.bound.excused,
+        started_at_us: bout.started_at.0,
+        start_lon_e7: bout.start.lon_e7,
+        start_lat_e7: bout.start.lat_e7,
+        last_us: bout.last.0,
+        count: bout.count,
+        speed_max_dkmh: bout.speed_max_dkmh,
+        fixes_before: bout.fixes_before,
+        length_before_cm: bout.length_before_cm,
+        stated: bout.stated,
+    }
+}
+
+fn bout_from(bout: wire::Bout) -> Result<Bout, StateError> {
+    let short = |value: u32| u16::try_from(value).map_err(|_| StateError::Value("rule of a zone"));
+    Ok(Bout {
+        rule: short(bout.rule)?,
+        kind: FactKind::from_number(short(bout.kind)?),
+        bound: Bound { unsure: bout.unsure, excused: bout.excused },
+        started_at: Timestamp(bout.started_at_us),
+        start: Place { lon_e7: bout.start_lon_e7, lat_e7: bout.start_lat_e7 },
+        last: Timestamp(bout.last_us),
+        count: bout.count,
+        speed_max_dkmh: bout.speed_max_dkmh,
+        fixes_before: bout.fixes_before,
+        length_before_cm: bout.length_before_cm,
+        stated: bout.stated,
+    })
+}
+
+/// The bouts of a stay, by the number of their rule.
+fn bouts_from(bouts: Vec<wire::Bout>) -> Result<Vec<Bout>, StateError> {
+    let bouts: Vec<Bout> = bouts.into_iter().map(bout_from).collect::<Result<_, _>>()?;
+    let is_possible = bouts.len() <= limits::BOUTS_MAX && bouts.is_sorted_by(|a, b| a.rule < b.rule);
+    is_possible.then_some(bouts).ok_or(StateError::Value("list of rules that bind"))
 }
 
 fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
@@ -231,7 +285,53 @@ fn stay_from(stay: wire::Stay) -> Result<Stay, StateError> {
         stated: stay.stated,
         evidence,
         late: stay.late,
+        bouts: bouts_from(stay.bouts)?,
+        bound_to: Timestamp(stay.bound_to_us),
     })
+}
+
+fn watch_to(watch: &Watch) -> wire::Watch {
+    let spell = |spell: &Spell| wire::Spell {
+        kind: spell.kind.number().into(),
+        started_at_us: spell.started_at.0,
+        start_lon_e7: spell.start.lon_e7,
+        start_lat_e7: spell.start.lat_e7,
+        end_east_e7: spell.end.lon_e7.wrapping_sub(spell.start.lon_e7),
+        end_north_e7: spell.end.lat_e7.wrapping_sub(spell.start.lat_e7),
+        mark_us: spell.mark.map(|mark| mark.0),
+        count: spell.count,
+        speed_max_dkmh: spell.speed_max_dkmh,
+        length_m: spell.length_m,
+        stated: spell.stated,
+        late: spell.late,
+        first: Some(record_to(spell.first)),
+        last: (spell.last != spell.first).then(|| record_to(spell.last)),
+    };
+    wire::Watch { spells: watch.spells.iter().map(spell).collect() }
+}
+
+fn watch_from(watch: wire::Watch) -> Result<Watch, StateError> {
+    let spell = |spell: wire::Spell| {
+        let first = record_from(spell.first.unwrap_or_default())?;
+        Ok::<_, StateError>(Spell {
+            kind: FactKind::from_number(u16::try_from(spell.kind).map_err(|_| StateError::Value("kind"))?),
+            started_at: Timestamp(spell.started_at_us),
+            start: Place { lon_e7: spell.start_lon_e7, lat_e7: spell.start_lat_e7 },
+            end: Place {
+                lon_e7: spell.start_lon_e7.wrapping_add(spell.end_east_e7),
+                lat_e7: spell.start_lat_e7.wrapping_add(spell.end_north_e7),
+            },
+            mark: spell.mark_us.map(Timestamp),
+            count: spell.count,
+            speed_max_dkmh: spell.speed_max_dkmh,
+            length_m: spell.length_m,
+            stated: spell.stated,
+            late: spell.late,
+            first,
+            last: spell.last.map_or(Ok(first), record_from)?,
+        })
+    };
+    Ok(Watch { spells: watch.spells.into_iter().map(spell).collect::<Result<_, _>>()? })
 }
 
 fn direction(value: u32) -> Result<u16, StateError> {

@@ -1,15 +1,17 @@
 //! One fix on top of the state: links it to the last one, moves every stay along, states facts.
 
-use model::{Confidence, Fact, Fix, Measures, VehicleId};
+use model::{Confidence, Fact, FactKind, Fix, Measures, Registry, Timestamp, VehicleId};
 
+use crate::bout::{self, Scene};
 use crate::fact;
 use crate::limits;
 use crate::link::{Break, Course, Link, Seen, Step};
 use crate::passage::{self, Stretch};
 use crate::rest::{Rest, Verdict};
-use crate::rule::RULES;
+use crate::rule::visit;
 use crate::state::State;
 use crate::stay::{Exit, Stay};
+use crate::watch;
 use crate::zones::{Ground, Zones};
 
 /// What a judgement is made with.
@@ -19,8 +21,15 @@ pub struct Context<'a> {
     pub vehicle: VehicleId,
     /// The zones journalled so far; each fix is judged by the revision that governs its event time.
     pub zones: &'a Zones,
-    /// The rule revision that facts are marked with.
-    pub rule_revision: u32,
+    /// What was recorded of the vehicle and of everything else, as of a place in the journal.
+    pub registry: &'a Registry,
+}
+
+impl Context<'_> {
+    /// A threshold (`model::THRESHOLDS`) as it was recorded up to an instant.
+    pub(crate) fn threshold(&self, key: &str, time: Timestamp) -> i64 {
+        self.registry.records().threshold_at(key, time).unwrap_or_default()
+    }
 }
 
 /// Judges one fix. Facts are appended as upserts: the same id again means that the fact has progressed.
@@ -29,6 +38,7 @@ pub struct Context<'a> {
 /// Facts carry revision 1 and are not marked late: who judges again compares and numbers them.
 pub fn step(ctx: &Context<'_>, state: &mut State, fix: &Fix, facts: &mut Vec<Fact>) {
     let Some(next) = Seen::of(fix) else { return };
+    watch::step(ctx, state, fix, &next, facts);
     if state.last.is_none() {
         return begin(ctx, state, next, Break::First, Measures::ERROR_UNKNOWN, facts);
     }
@@ -116,7 +126,8 @@ fn begin(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, error_m
     ctx.zones.at(seen.point(), seen.time, |ground| {
         if has_room(&state.stays, ground) {
             let mut stay = Stay::found(ground, &seen, after, error_ms);
-            state_facts(ctx, ground, &mut stay, false, facts);
+            let scene = Scene { ctx, ground, link: None, seen: &seen, rest: None, before: (0, 0), over: false };
+            state_facts(&scene, &mut stay, facts);
             state.stays.push(stay);
         }
     });
@@ -146,9 +157,13 @@ fn end_unseen(ctx: &Context<'_>, last: Option<Seen>, mut stay: Stay, error_ms: u
         let at = ground.map_or(seen_at, |ground| seen_at.min(ground.to)).max(stay.started_at);
         stay.left = Some(Exit { at, confidence: Confidence::FULL.0, error_ms });
     }
-    match ground {
-        Some(ground) => state_facts(ctx, ground, &mut stay, true, facts),
-        None => restate(ctx, &stay, facts),
+    match (ground, &last) {
+        (Some(ground), Some(last)) => {
+            let before = (stay.fixes_inside, stay.length_cm);
+            let scene = Scene { ctx, ground, link: None, seen: last, rest: None, before, over: true };
+            state_facts(&scene, &mut stay, facts);
+        }
+        _ => restate(ctx, &stay, facts),
     }
 }
 
@@ -194,6 +209,7 @@ fn go_on(
     facts: &mut Vec<Fact>,
 ) -> Option<Stay> {
     let was_out = stay.left.is_some();
+    let before = (stay.fixes_inside, stay.length_cm);
     if !stretches.is_empty() {
         stay.travel(ground, link, rest, stretches);
     } else {
@@ -213,29 +229,29 @@ fn go_on(
         }
     };
     let over = stay.left.is_some() && (confirmed || link.b.time >= ground.to);
-    state_facts(ctx, ground, &mut stay, over, facts);
+    state_facts(&Scene { ctx, ground, link: Some(link), seen: &link.b, rest, before, over }, &mut stay, facts);
     (!over).then_some(stay)
 }
 
 /// States what has become certain, and what has ended.
-fn state_facts(ctx: &Context<'_>, ground: &Ground, stay: &mut Stay, over: bool, facts: &mut Vec<Fact>) {
-    for rule in RULES.iter().filter(|rule| rule.applies(&ground.zone)) {
-        let stated = stay.has_stated(rule.kind);
-        if stated && over || !stated && rule.is_certain(ground, stay) {
-            facts.push(fact::of_stay(ctx, rule.kind, stay, over));
-            stay.state(rule.kind);
-        }
+fn state_facts(scene: &Scene<'_>, stay: &mut Stay, facts: &mut Vec<Fact>) {
+    let is_due = if stay.stated { scene.over } else { visit::is_certain(scene.ground, stay) };
+    if is_due {
+        facts.push(fact::of_stay(scene.ctx, FactKind::VISIT, stay, scene.over));
+        stay.stated = true;
     }
+    bout::settle(scene, stay, facts);
 }
 
 /// Ends what was stated of a stay whose zone is no more known.
 fn restate(ctx: &Context<'_>, stay: &Stay, facts: &mut Vec<Fact>) {
-    let stated = RULES.iter().filter(|rule| stay.has_stated(rule.kind));
-    facts.extend(stated.map(|rule| fact::of_stay(ctx, rule.kind, stay, true)));
+    facts.extend(stay.stated.then(|| fact::of_stay(ctx, FactKind::VISIT, stay, true)));
+    let bouts = stay.bouts.iter().filter(|bout| bout.stated);
+    facts.extend(bouts.map(|bout| bout::of(ctx, stay, bout, Some(bout.last))));
 }
 
 /// Whether one more stay may be opened: a forbidden zone finds room where others do not.
 fn has_room(open: &[Stay], ground: &Ground) -> bool {
-    let reserved = if ground.zone.is_forbidden() { 0 } else { limits::OPEN_RESERVED };
+    let reserved = if ground.forbids { 0 } else { limits::OPEN_RESERVED };
     open.len() + reserved < limits::OPEN_MAX
 }

@@ -28,9 +28,12 @@
 //!   is an exact instant, where one revision's stay ends and the next one's begins.
 //! * **Leaving** is confirmed by a second fix outside, or by one more than [`limits::OUTSIDE_M`] outside, and dated
 //!   to the crossing out; who comes back before that never left.
+//! * **Watches.** Beside zones, every fix is held against rules that hang on the vehicle alone: alarm bits, driving times,
+//!   silence, drift, speed on roads ([`WATCH_RULES`]). What needs silence is stated with the fix that ends it.
 //! * **Facts** are stated when they become certain, and again when they end; nothing in between. What makes a fact
 //!   certain is told by its [`Rule`], in the list [`RULES`].
 
+mod bout;
 mod codec;
 mod curve;
 mod fact;
@@ -39,15 +42,19 @@ pub mod limits;
 mod link;
 mod passage;
 mod rest;
+mod roads;
 mod rule;
 mod state;
 mod stay;
+mod watch;
 mod wire;
 mod zones;
 
 pub use codec::StateError;
 pub use fact::fact_id;
 pub use judge::{Context, step};
+pub use roads::Roads;
 pub use rule::{RULES, Rule};
 pub use state::State;
+pub use watch::{RULES as WATCH_RULES, Rule as WatchRule, level as watch_level};
 pub use zones::Zones;

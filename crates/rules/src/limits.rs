@@ -111,9 +111,29 @@ pub const V06_ALONG_RATIO: u64 = 3;
 /// V06, corridors: share of a path along the axis from which on its gap in time does not matter.
 pub const V06_AXIS_SHARE: f64 = 0.5;
 
+// The vehicle alone
+
+/// Nobody is taken to drive faster through a silence when it is asked whether a rest found room in it, km/h.
+pub const WAY_SPEED_KMH: f64 = 80.0;
+/// Whoever is silent in a tunnel is granted the time that this speed takes, km/h.
+pub const TUNNEL_SPEED_KMH: f64 = 20.0;
+/// Whoever drives slower has no accident that is told from afar, 0.1 km/h.
+pub const ACCIDENT_SPEED_DKMH: u16 = 300;
+/// A stop is hard from this deceleration on, 0.1 m/s2.
+pub const HARD_STOP_DMPS2: i64 = 40;
+
+// Rules of zones
+
+/// The most confidence of a violation when what the vehicle carries decides and is not known.
+pub const CONFIDENCE_UNSURE: u16 = 500;
+/// Changes of how a rule binds that are looked at between two fixes; after that many none is.
+pub const EDGES_MAX: u32 = 2_000;
+
 // State
 
 /// Stays that one vehicle may have open at once. Further zones are not entered until one of them is left.
 pub const OPEN_MAX: usize = 64;
 /// How many of [`OPEN_MAX`] are kept for forbidden zones.
 pub const OPEN_RESERVED: usize = 16;
+/// Rules that a zone has at most; each makes at most one bout of a stay at a time.
+pub const BOUTS_MAX: usize = 32;

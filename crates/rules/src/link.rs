@@ -280,7 +280,7 @@ impl Link {
 }
 
 /// Whether that way in that time takes more than that speed; without a division, as time may be 0.
-fn faster(length_m: f64, gap_us: i64, speed_kmh: f64) -> bool {
+pub(crate) fn faster(length_m: f64, gap_us: i64, speed_kmh: f64) -> bool {
     length_m > 0.0 && length_m * 3.6e6 > speed_kmh * gap_us as f64
 }
 

@@ -1,8 +1,9 @@
 //! A stay in one revision of a zone, from the entry until the exit is confirmed: tally, confidence, evidence.
 
 use geofence::Point;
-use model::{Confidence, Fact, FactKind, Measures, RecordRef, Timestamp, ZoneId};
+use model::{Confidence, Fact, Measures, RecordRef, Timestamp, ZoneId};
 
+use crate::bout::Bout;
 use crate::limits;
 use crate::link::{Break, Link, Seen, rounded};
 use crate::passage::Stretch;
@@ -109,8 +110,12 @@ pub(crate) struct Stay {
     pub(crate) across_max_cm: i64,
     /// The way out, until it is confirmed.
     pub(crate) left: Option<Exit>,
-    /// Which facts were stated, bit n for kind n.
-    pub(crate) stated: u32,
+    /// The visit was stated.
+    pub(crate) stated: bool,
+    /// Where the rules of the zone bind, by number of the rule; each at most one.
+    pub(crate) bouts: Vec<Bout>,
+    /// Up to when the rules of the zone were held against it.
+    pub(crate) bound_to: Timestamp,
     pub(crate) evidence: Evidence,
     /// It rests on a fix that came late.
     pub(crate) late: bool,
@@ -154,6 +159,7 @@ impl Stay {
             entry_confidence,
             start_error_ms,
             ceiling: Confidence::FULL.0,
+            bound_to: Timestamp::MIN,
             ..Self::default()
         }
     }
@@ -306,16 +312,4 @@ impl Stay {
             end_error_ms: self.left.map_or(0, |exit| exit.error_ms),
         }
     }
-
-    pub(crate) fn has_stated(&self, kind: FactKind) -> bool {
-        self.stated & bit(kind) != 0
-    }
-
-    pub(crate) fn state(&mut self, kind: FactKind) {
-        self.stated |= bit(kind);
-    }
-}
-
-fn bit(kind: FactKind) -> u32 {
-    1_u32.checked_shl(u32::from(kind.number())).unwrap_or(0)
 }

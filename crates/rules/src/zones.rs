@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use geofence::{Bbox, MAX_SHAPES, Point, Shape, ZoneIndex, distance_m};
-use model::{Direction, Geometry, Registry, Timestamp, Zone, ZoneId};
+use model::{Ask, Direction, Geometry, Registry, Timestamp, Zone, ZoneId};
 
 use crate::limits;
+use crate::roads::Roads;
 
 /// One revision of a zone, ready to be judged by.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Ground {
     pub(crate) graze_cm: u32,
     /// The least way along the axis of a corridor, centimetres; `None` for an area.
     pub(crate) along_min_cm: Option<u64>,
+    /// Somebody may be forbidden to be there.
+    pub(crate) forbids: bool,
 }
 
 impl Ground {
@@ -45,6 +48,7 @@ impl Ground {
             from,
             to,
             along_min_cm,
+            forbids: zone.rules.iter().any(|rule| matches!(rule.ask, Ask::Forbidden { .. })),
         })
     }
 
@@ -95,6 +99,7 @@ pub struct Zones {
     grounds: Vec<Ground>,
     index: ZoneIndex<u32>,
     broken: Vec<(ZoneId, u32, String)>,
+    roads: Arc<Roads>,
 }
 
 impl Default for Zones {
@@ -108,18 +113,23 @@ impl Zones {
     /// [`Zones::broken`]; so is what goes beyond [`MAX_SHAPES`], the highest ids first.
     #[must_use]
     pub fn build(registry: &Registry) -> Self {
-        Self::from_spans(registry, |_| None)
+        Self::from_spans(registry, Arc::new(Roads::build(registry)), |_| None)
     }
 
     /// The same as [`Zones::build`], with the shapes that this index has already prepared: for the next registry.
     #[must_use]
     pub fn rebuild(&self, registry: &Registry) -> Self {
-        Self::from_spans(registry, |zone| {
+        let roads = if self.roads.is_of(registry) { Arc::clone(&self.roads) } else { Arc::new(Roads::build(registry)) };
+        Self::from_spans(registry, roads, |zone| {
             self.ground((zone.id, zone.revision)).filter(|known| Arc::ptr_eq(&known.zone, zone))
         })
     }
 
-    fn from_spans<'a>(registry: &Registry, known: impl Fn(&Arc<Zone>) -> Option<&'a Ground>) -> Self {
+    fn from_spans<'a>(
+        registry: &Registry,
+        roads: Arc<Roads>,
+        known: impl Fn(&Arc<Zone>) -> Option<&'a Ground>,
+    ) -> Self {
         let mut grounds = Vec::new();
         let mut broken = Vec::new();
         for (zone, from, to) in registry.zone_spans() {
@@ -139,7 +149,13 @@ impl Zones {
         }
         let shapes = (0_u32..).zip(&grounds).map(|(slot, ground)| (slot, ground.shape.clone()));
         let index = ZoneIndex::build(shapes).expect("no more shapes than the index takes");
-        Self { seq: registry.zones_seq(), grounds, index, broken }
+        Self { seq: registry.zones_seq(), grounds, index, broken, roads }
+    }
+
+    /// The lines of roads that lie beside the zones.
+    #[must_use]
+    pub fn roads(&self) -> &Roads {
+        &self.roads
     }
 
     /// What was left out: zone, revision, and why.

@@ -30,14 +30,15 @@ pub struct Found {
 /// What the rules find: the facts of that kind as they stand in the end.
 pub fn by_rules(scene: &Scene) -> BTreeMap<FactKind, Vec<Found>> {
     let zones = scene.zones();
-    let ctx = Context { vehicle: VehicleId(1), zones: &zones, rule_revision: 1 };
+    let registry = model::Registry::default();
+    let ctx = Context { vehicle: VehicleId(1), zones: &zones, registry: &registry };
     let (mut state, mut facts) = (State::default(), Vec::new());
     for (_, fix) in &scene.reports {
         step(&ctx, &mut state, fix, &mut facts);
     }
     let last: BTreeMap<FactId, &Fact> = facts.iter().map(|fact| (fact.id, fact)).collect();
     let mut found: BTreeMap<FactKind, Vec<Found>> = BTreeMap::new();
-    for fact in last.values() {
+    for fact in last.values().filter(|fact| fact.has_zone()) {
         let seconds = |at: model::Timestamp| at.since_us(T0) as f64 / 1e6;
         let error = |ms: u32| (ms != Measures::ERROR_UNKNOWN).then_some(f64::from(ms) / 1e3);
         found.entry(fact.kind).or_default().push(Found {

@@ -50,6 +50,10 @@ impl Lane {
             let number = self.residents.number(vehicle);
             if let Some(resident) = number.and_then(|number| self.residents.get_mut(number)) {
                 resident.newest = resident.newest.max(newest);
+                if resident.newest < from {
+                    // It has not come to that yet.
+                    continue;
+                }
             }
             self.rejudge(vehicle, judging, seq, Some(Arc::new(Reach::everywhere(from))));
         }

@@ -140,7 +140,7 @@ impl Lane {
 }
 
 pub(super) fn context(vehicle: VehicleId, judging: &Judging) -> Context<'_> {
-    Context { vehicle, zones: &judging.zones, rule_revision: judging.registry.rule_revision() }
+    Context { vehicle, zones: &judging.zones, registry: &judging.registry }
 }
 
 /// Makes rows and effects of facts that a fix brought about.

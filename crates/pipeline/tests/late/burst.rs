@@ -16,7 +16,7 @@ fn spot(truck: u16, n: i64) -> Spot {
     let along = (n % 200 - 100).abs() as i32;
     let lat_e6 = 25_500_000 + i32::from(truck % 50) * 40;
     let direction_deg = if n % 200 < 100 { 270 } else { 90 };
-    Spot { truck, second: n * 10, lon_e6: 103_795_000 + along * 300, lat_e6, speed_dkmh: 108, direction_deg }
+    Spot { truck, second: n * 10, lon_e6: 103_795_000 + along * 300, lat_e6, speed_dkmh: 108, direction_deg, alarm: 0 }
 }
 
 /// How long reports of the others take until the views have them, milliseconds: the middle and the 99th of a hundred.

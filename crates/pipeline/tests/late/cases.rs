@@ -15,7 +15,15 @@ const CALM: Setup = Setup { lanes: 1, idle: Duration::MAX, checkpoint_every: Dur
 const MIDDLE_E6: i32 = 103_800_000;
 
 fn spot(second: i64, offset_e6: i32) -> Spot {
-    Spot { truck: 1, second, lon_e6: MIDDLE_E6 + offset_e6, lat_e6: 25_500_000, speed_dkmh: 600, direction_deg: 90 }
+    Spot {
+        truck: 1,
+        second,
+        lon_e6: MIDDLE_E6 + offset_e6,
+        lat_e6: 25_500_000,
+        speed_dkmh: 600,
+        direction_deg: 90,
+        alarm: 0,
+    }
 }
 
 async fn house(data: &tempfile::TempDir) -> House {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use journal::sim::SimDisk;
 use journal::{Journal, Record};
-use model::{Change, ControlRecord, Digest, Measures, Scope, Timestamp};
+use model::{Change, ControlRecord, Digest, FactKind, Measures, Scope, Timestamp};
 use pipeline::{Handle, Metrics, Options};
 use store::{FactFilter, FactRow, Store};
 
-use crate::plan::{Dice, RECEIVED};
+use crate::plan::{ALARMS, Dice, RECEIVED};
 
 const FOLDER: &str = "/journal";
 
@@ -118,6 +118,10 @@ impl House {
         let mut rows = Vec::new();
         for violations in [false, true] {
             let filter = FactFilter { violations, void, ..FactFilter::default() };
+            rows.extend(self.store.facts(Scope::All, &filter, None, 100_000).await.expect("facts").items);
+        }
+        for kind in ALARMS.map(FactKind::alarm) {
+            let filter = FactFilter { violations: true, kind: Some(kind), void, ..FactFilter::default() };
             rows.extend(self.store.facts(Scope::All, &filter, None, 100_000).await.expect("facts").items);
         }
         rows

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use house::{Facts, House, Setup, rebuilt};
 use journal::sim::SimDisk;
+use model::FactKind;
 use plan::{Arrival, Dice, Plan};
 
 /// Runs that every run of the tests makes.
@@ -42,8 +43,10 @@ async fn in_order(plan: &Plan) -> Facts {
     house.control(plan.registry()).await;
     house.control(plan.zones()).await;
     house.control(plan.bindings()).await;
+    house.control(plan.duties()).await;
     house.frames(plan.frames_in_order()).await;
     house.tick().await;
+    house.checkpoint().await;
     let facts = house.facts().await;
     house.stop().await;
     facts
@@ -57,7 +60,7 @@ async fn arrive(run: u64, plan: &Plan, expected: &Facts) {
     for arrival in plan.arrivals(&mut dice) {
         match arrival {
             Arrival::Frames(frames) => house.frames(frames).await,
-            Arrival::Control(change) => house.control(vec![change]).await,
+            Arrival::Control(change) => house.control(vec![*change]).await,
             Arrival::Tick => house.tick().await,
             Arrival::Restart => {
                 let control_seq = house.control_seq;
@@ -85,6 +88,9 @@ fn orders(runs: std::ops::Range<u64>) {
     let plan = Plan::new(seed);
     let expected = block_on(in_order(&plan));
     assert!(expected.len() > 40, "plan {seed} has only {} facts", expected.len());
+    for kind in [FactKind::V01, FactKind::V04, FactKind::V04_NIGHT, FactKind::V12, FactKind::V24, FactKind::alarm(5)] {
+        assert!(expected.iter().any(|said| said.1 == kind.number()), "plan {seed} has no {kind}");
+    }
     for run in runs {
         let outcome = catch_unwind(AssertUnwindSafe(|| block_on(arrive(run, &plan, &expected))));
         outcome.unwrap_or_else(|why| {

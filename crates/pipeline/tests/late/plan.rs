@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use journal::Record;
 use jt808::{BatchKind, BatchLocation, BcdTime, Edition, Header, ItemValue, LocationReport, Message, Phone, encode};
-use model::{Change, Coord, Geometry, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId, ZoneKind, ZoneRule};
+use model::{
+    Change, Coord, Direction, DriverId, DriverOn, Geometry, LineString, Load, LoadState, Road, RoadClass, RoadId,
+    RoadLine, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId, ZoneKind, ZoneRule,
+};
 
 /// Event time 0 of the plans, seconds.
 pub(crate) const T0: i64 = 1_795_400_000;
@@ -18,6 +21,9 @@ const FIXES_A_TRIP: usize = 20;
 const REST_S: i64 = 5 * 3600;
 /// Second at which the last trips begin, about.
 const EVENING_S: i64 = 45_000;
+/// When the long drives begin, and how long they take, seconds: from 18:33 to half an hour after midnight.
+const LONG_FROM_S: i64 = 30_000;
+const LONG_S: i64 = 22_000;
 
 /// Zone, revision, second from which it holds, longitude, latitude, metres.
 type Circle = (u64, u32, i64, f64, f64, f64);
@@ -31,6 +37,31 @@ const ZONES: [Circle; 6] = [
     (4, 1, -1000, 103.825, 25.5, 90.0),
     (6, 1, -1000, 103.81, 25.52, 400.0),
 ];
+
+/// Bits of the alarm word that rise and fall: emergency, antenna, power, collision.
+pub(crate) const ALARMS: [u8; 4] = [0, 5, 8, 29];
+
+/// Lines side by side, so that most of the trucks are on one.
+fn expressway() -> Road {
+    let line = |n: i32| {
+        let at = |x: f64| Coord { x, y: 25.5 + f64::from(n) * 0.0005 };
+        RoadLine {
+            line: LineString::from(vec![at(103.77), at(103.85)]),
+            stakes: Vec::new(),
+            direction: Direction::Both,
+        }
+    };
+    Road {
+        id: RoadId(1),
+        code: "G56".into(),
+        name: "expressway".into(),
+        class: RoadClass::Expressway,
+        lines: (-3..=3).map(line).collect(),
+        limit_kmh: Some(50),
+        tunnels: Vec::new(),
+        service_areas: Vec::new(),
+    }
+}
 
 /// SplitMix64: the same seed gives the same throws on every machine.
 pub(crate) struct Dice(u64);
@@ -67,12 +98,14 @@ pub(crate) struct Spot {
     pub(crate) lat_e6: i32,
     pub(crate) speed_dkmh: u16,
     pub(crate) direction_deg: u16,
+    /// The alarm word.
+    pub(crate) alarm: u32,
 }
 
 /// Something comes, or happens to the server.
 pub(crate) enum Arrival {
     Frames(Vec<Record>),
-    Control(Change),
+    Control(Box<Change>),
     Tick,
     Restart,
     Checkpoint,
@@ -91,6 +124,7 @@ fn terminal(number: u16) -> TerminalId {
 
 fn report(spot: &Spot) -> LocationReport {
     let mut report = LocationReport {
+        alarm: spot.alarm,
         status: 0b11,
         speed_dkmh: spot.speed_dkmh,
         direction_deg: spot.direction_deg,
@@ -172,7 +206,26 @@ impl Plan {
     pub(crate) fn registry(&self) -> Vec<Change> {
         let vehicle = |number| Change::VehiclePut(Vehicle { id: VehicleId(number), ..Vehicle::default() });
         let spare = u64::from(TRUCKS) + 1..=u64::from(TRUCKS) + SPARE;
-        admit(1..=TRUCKS).into_iter().chain(spare.map(vehicle)).collect()
+        admit(1..=TRUCKS).into_iter().chain(spare.map(vehicle)).chain([Change::RoadPut(expressway())]).collect()
+    }
+
+    /// Who drives what, and what is loaded, as somebody entered it: earlier or later than it was.
+    pub(crate) fn duties(&self) -> Vec<Change> {
+        let drives = |vehicle: u64, driver: u64, from: i64| {
+            let (vehicle, driver, from) = (VehicleId(vehicle), Some(DriverId(driver)), Timestamp::from_secs(T0 + from));
+            Change::DriverOn(DriverOn { vehicle, driver, from })
+        };
+        let carries = |vehicle: u64, from: i64, state| {
+            let (vehicle, from) = (VehicleId(vehicle), Timestamp::from_secs(T0 + from));
+            Change::LoadPut(Load { vehicle, from, state, goods: Vec::new(), source: String::new() })
+        };
+        (1..=u64::from(TRUCKS))
+            .flat_map(|truck| {
+                let (from, state) =
+                    (400 + truck as i64 * 30, [LoadState::Loaded, LoadState::Empty][truck as usize % 2]);
+                [drives(truck, 1, -100), drives(truck, 2, from), carries(truck, 3 * from, state)]
+            })
+            .collect()
     }
 
     /// Terminals that were moved to other vehicles in the day: one to a vehicle of its own, one to a vehicle that has
@@ -212,7 +265,7 @@ impl Plan {
         }
         keyed.sort_by_key(|(at, spot)| (*at, spot.truck, spot.second));
         let mut control: Vec<(usize, Change)> = Vec::new();
-        for changes in [self.zones(), self.bindings()] {
+        for changes in [self.zones(), self.bindings(), self.duties()] {
             let mut at = 0;
             for change in changes {
                 // Mostly before the trucks set off; what is about the same comes in its order.
@@ -226,7 +279,7 @@ impl Plan {
         let mut sent = 0;
         while sent < keyed.len() {
             while control.last().is_some_and(|(at, _)| *at <= sent) {
-                arrivals.extend(control.pop().map(|(_, change)| Arrival::Control(change)));
+                arrivals.extend(control.pop().map(|(_, change)| Arrival::Control(Box::new(change))));
             }
             let count = (1 + dice.roll(120)).min(keyed.len() - sent);
             let spots: Vec<Spot> = keyed[sent..sent + count].iter().map(|(_, spot)| *spot).collect();
@@ -240,7 +293,7 @@ impl Plan {
                 _ => {}
             }
         }
-        arrivals.extend(control.into_iter().rev().map(|(_, change)| Arrival::Control(change)));
+        arrivals.extend(control.into_iter().rev().map(|(_, change)| Arrival::Control(Box::new(change))));
         arrivals
     }
 }
@@ -257,8 +310,12 @@ fn envelope(spots: &[Spot], dice: &mut Dice) -> Vec<Record> {
 
 /// To and fro on the road, with rests, gaps, jumps, wandering positions, and now and then a clock that is hours ahead.
 fn path(truck: u16, dice: &mut Dice) -> Vec<Spot> {
+    if truck % 10 == 9 {
+        return long_drive(truck, dice);
+    }
     let mut spots = Vec::new();
     let (mut second, mut lon_e6, mut way) = (dice.roll(60) as i64, 103_790_000 + dice.roll(20_000) as i32, 1);
+    let mut alarm = 0;
     let road_e6 = if truck.is_multiple_of(5) { 25_520_000 } else { 25_500_000 };
     let lat_e6 = road_e6 + dice.roll(3000) as i32 - 1500;
     for n in 0..TRIPS * FIXES_A_TRIP {
@@ -277,8 +334,11 @@ fn path(truck: u16, dice: &mut Dice) -> Vec<Spot> {
         }
         let jump = if dice.chance(3) { 60_000 } else { 0 };
         let speed_dkmh = (speed_ms * 36) as u16;
+        if dice.chance(12) {
+            alarm ^= 1 << ALARMS[dice.roll(ALARMS.len())];
+        }
         let direction_deg = if dice.chance(10) { dice.roll(360) as u16 } else { (180 - way * 90) as u16 };
-        let spot = Spot { truck, second, lon_e6: lon_e6 + jump, lat_e6, speed_dkmh, direction_deg };
+        let spot = Spot { truck, second, lon_e6: lon_e6 + jump, lat_e6, speed_dkmh, direction_deg, alarm };
         spots.push(wandering(spot, dice));
         if dice.chance(7) {
             if dice.chance(60) {
@@ -288,7 +348,8 @@ fn path(truck: u16, dice: &mut Dice) -> Vec<Spot> {
             }
             for _ in 0..2 + dice.roll(10) {
                 second += 3 + dice.roll(40) as i64;
-                spots.push(wandering(Spot { truck, second, lon_e6, lat_e6, speed_dkmh: 0, direction_deg }, dice));
+                spots
+                    .push(wandering(Spot { truck, second, lon_e6, lat_e6, speed_dkmh: 0, direction_deg, alarm }, dice));
             }
         }
     }
@@ -297,6 +358,25 @@ fn path(truck: u16, dice: &mut Dice) -> Vec<Spot> {
         spots[at].second += 20 * 3600;
     }
     spots.sort_by_key(|spot| spot.second);
+    spots
+}
+
+/// To and fro until after midnight, with hardly a stop.
+fn long_drive(truck: u16, dice: &mut Dice) -> Vec<Spot> {
+    let (mut second, mut lon_e6, mut way) = (LONG_FROM_S, 103_790_000, 1);
+    let mut spots = Vec::new();
+    while second < LONG_FROM_S + LONG_S {
+        let (step_s, speed_ms) =
+            (60 + dice.roll(200) as i64, if dice.chance(5) { 0 } else { 5 + dice.roll(18) as i32 });
+        second += step_s;
+        lon_e6 += way * speed_ms * step_s as i32 * 10;
+        if !(103_785_000..103_835_000).contains(&lon_e6) {
+            way = -way;
+        }
+        let (speed_dkmh, direction_deg) = ((speed_ms * 36) as u16, (180 - way * 90) as u16);
+        let spot = Spot { truck, second, lon_e6, lat_e6: 25_500_000, speed_dkmh, direction_deg, alarm: 0 };
+        spots.push(wandering(spot, dice));
+    }
     spots
 }
 

@@ -109,7 +109,12 @@ pub(crate) fn fixes(legs: &[Leg]) -> Vec<Fix> {
 }
 
 pub(crate) fn judge(zones: &Zones, state: &mut State, fixes: &[Fix]) -> Vec<Fact> {
-    let ctx = Context { vehicle: VehicleId(42), zones, rule_revision: 1 };
+    judge_by(&registry(vec![(0, Change::RuleRevision { revision: 1 })]), zones, state, fixes)
+}
+
+/// The same, by what was recorded.
+pub(crate) fn judge_by(registry: &Registry, zones: &Zones, state: &mut State, fixes: &[Fix]) -> Vec<Fact> {
+    let ctx = Context { vehicle: VehicleId(42), zones, registry };
     let mut facts = Vec::new();
     for fix in fixes {
         step(&ctx, state, fix, &mut facts);
@@ -117,10 +122,10 @@ pub(crate) fn judge(zones: &Zones, state: &mut State, fixes: &[Fix]) -> Vec<Fact
     facts
 }
 
-/// The facts as they stand in the end, each as `kind zone/revision start..end confidence-class`, sorted.
+/// The facts about zones as they stand in the end, each as `kind zone/revision start..end confidence-class`, sorted.
 pub(crate) fn outcome(facts: &[Fact]) -> Vec<String> {
     let last: BTreeMap<FactId, &Fact> = facts.iter().map(|fact| (fact.id, fact)).collect();
-    let mut lines: Vec<String> = last.values().map(|fact| line(fact)).collect();
+    let mut lines: Vec<String> = last.values().filter(|fact| fact.has_zone()).map(|fact| line(fact)).collect();
     lines.sort();
     lines
 }

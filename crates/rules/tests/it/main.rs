@@ -5,3 +5,5 @@ mod drive;
 mod motion;
 mod properties;
 mod scenarios;
+mod watch;
+mod zone_rules;

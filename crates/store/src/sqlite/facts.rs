@@ -217,7 +217,12 @@ pub(crate) async fn page(
     limit: usize,
 ) -> Result<Page<FactRow, FactCursor>, StoreError> {
     let mut query = select("fact");
-    query.push(if filter.violations { "kind > 0" } else { "kind = 0" });
+    // Alarm bits are listed when they are asked for by kind.
+    query.push(match (filter.violations, filter.kind) {
+        (true, Some(_)) => "kind > 0",
+        (true, None) => "kind > 0 AND kind < 1000",
+        (false, _) => "kind = 0",
+    });
     scoped(&mut query, scope);
     if !filter.void {
         query.push(" AND standing <> ").push_bind(Standing::Void as i64);
