@@ -9,7 +9,7 @@ use crate::limits;
 use crate::link::{Link, Seen};
 use crate::rest::Rest;
 use crate::rule::binding::{self, Bound};
-use crate::rule::{self, forbidden, speed, stand};
+use crate::rule::{self, forbidden, leave, speed, stand};
 use crate::stay::{Place, Stay};
 use crate::zones::Ground;
 
@@ -82,13 +82,13 @@ pub(crate) fn settle(scene: &Scene<'_>, stay: &mut Stay, facts: &mut Vec<Fact>) 
 }
 
 /// One rule over one stay.
-struct Course<'a, 'b> {
-    scene: &'a Scene<'b>,
-    stay: &'a Stay,
-    rule: &'a ZoneRule,
-    kind: FactKind,
-    open: Option<Bout>,
-    facts: &'a mut Vec<Fact>,
+pub(crate) struct Course<'a, 'b> {
+    pub(crate) scene: &'a Scene<'b>,
+    pub(crate) stay: &'a Stay,
+    pub(crate) rule: &'a ZoneRule,
+    pub(crate) kind: FactKind,
+    pub(crate) open: Option<Bout>,
+    pub(crate) facts: &'a mut Vec<Fact>,
 }
 
 impl Course<'_, '_> {
@@ -145,6 +145,24 @@ impl Course<'_, '_> {
         if self.scene.over {
             self.close(Timestamp::MIN);
         }
+    }
+
+    /// Being farther outside than the tolerance is forbidden; `fresh` is when it went there.
+    pub(crate) fn beyond(&mut self, fresh: Option<Timestamp>, until: Timestamp) {
+        self.walk(fresh, until);
+        if let Some(bout) = &mut self.open {
+            bout.last = bout.last.max(until);
+        }
+        self.state(None);
+        if self.scene.over {
+            self.close(until);
+        }
+    }
+
+    /// It came back.
+    pub(crate) fn within(&mut self, at: Timestamp) {
+        self.walk(None, at);
+        self.close(at);
     }
 
     /// From instant to instant at which the way the rule binds changes; `fresh` is when what it forbids began, if that is
@@ -213,6 +231,7 @@ impl Course<'_, '_> {
         let is_certain = match self.rule.ask {
             Ask::Forbidden { .. } => forbidden::is_certain(ctx, self.rule, (ground, self.stay), bout, bout.last),
             Ask::SpeedLimit { .. } => speed::is_certain(ctx, bout),
+            Ask::StayInside { .. } => leave::is_certain(self.rule, bout),
             _ => stand::is_certain(self.rule, self.stay, bout),
         };
         let is_due = if bout.stated { ended_at.is_some() } else { is_certain };

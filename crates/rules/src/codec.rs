@@ -39,6 +39,7 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
         last: state.last.map(seen_to),
         aside: state.aside.map(seen_to),
         stays: state.stays.iter().map(stay_to).collect(),
+        outings: state.outings.iter().map(stay_to).collect(),
         rest: state.rest.map(rest_to),
         watch: (!state.watch.spells.is_empty()).then(|| watch_to(&state.watch)),
     };
@@ -59,6 +60,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, StateError> {
         aside: message.aside.map(seen_from).transpose()?,
         rest: message.rest.map(rest_from).transpose()?,
         stays: message.stays.into_iter().map(stay_from).collect::<Result<_, _>>()?,
+        outings: message.outings.into_iter().map(stay_from).collect::<Result<_, _>>()?,
         watch: watch_from(message.watch.unwrap_or_default())?,
     };
     if !state.watch.is_possible() {
@@ -67,8 +69,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, StateError> {
     if state.stays.len() > limits::OPEN_MAX || !state.stays.is_sorted_by(|a, b| a.key() < b.key()) {
         return Err(StateError::Value("list of stays"));
     }
+    if state.outings.len() > limits::OUTINGS_MAX || !state.outings.is_sorted_by(|a, b| a.key() < b.key()) {
+        return Err(StateError::Value("list of outings"));
+    }
     if state.last.is_none()
-        && (state.aside.is_some() || state.rest.is_some() || !state.stays.is_empty() || !state.watch.spells.is_empty())
+        && (state.aside.is_some()
+            || state.rest.is_some()
+            || !state.stays.is_empty()
+            || !state.outings.is_empty()
+            || !state.watch.spells.is_empty())
     {
         return Err(StateError::Value("last fix"));
     }

@@ -6,6 +6,7 @@ use crate::bout::{self, Scene};
 use crate::fact;
 use crate::limits;
 use crate::link::{Break, Course, Link, Seen, Step};
+use crate::outing;
 use crate::passage::{self, Stretch};
 use crate::rest::{Rest, Verdict};
 use crate::rule::visit;
@@ -114,7 +115,7 @@ fn drive(ctx: &Context<'_>, state: &mut State, next: Seen, facts: &mut Vec<Fact>
 /// Moves along a path; where no zone is near, it need not be drawn.
 fn follow(ctx: &Context<'_>, state: &mut State, course: &Course, facts: &mut Vec<Fact>) {
     state.rest = course.b.rests().then(|| Rest::begun(&course.b, course.a.time));
-    if state.stays.is_empty() && !ctx.zones.may_touch(&course.around()) {
+    if state.stays.is_empty() && state.outings.is_empty() && !ctx.zones.may_touch(&course.around()) {
         state.last = Some(course.b);
         return;
     }
@@ -131,6 +132,7 @@ fn begin(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, error_m
             state.stays.push(stay);
         }
     });
+    outing::go_on(ctx, state, None, &seen, facts);
     let before = state.last.map_or(seen.time, |last| last.time);
     state.rest = seen.rests().then(|| Rest::begun(&seen, before));
     state.last = Some(seen);
@@ -144,13 +146,20 @@ fn cut(ctx: &Context<'_>, state: &mut State, seen: Seen, after: Break, facts: &m
         if stay.left.is_none() {
             stay.ceiling = stay.ceiling.min(after.ceiling_before());
         }
-        end_unseen(ctx, state.last, stay, error_ms, facts);
+        let outing = end_unseen(ctx, state.last, stay, error_ms, facts);
+        outing::begin(&mut state.outings, outing);
     }
     begin(ctx, state, seen, after, error_ms, facts);
 }
 
-/// Ends a stay that no path leads out of.
-fn end_unseen(ctx: &Context<'_>, last: Option<Seen>, mut stay: Stay, error_ms: u32, facts: &mut Vec<Fact>) {
+/// Ends a stay that no path leads out of; returns what follows it.
+fn end_unseen(
+    ctx: &Context<'_>,
+    last: Option<Seen>,
+    mut stay: Stay,
+    error_ms: u32,
+    facts: &mut Vec<Fact>,
+) -> Option<Stay> {
     let ground = ctx.zones.ground(stay.key());
     if stay.left.is_none() {
         let seen_at = last.map_or(stay.started_at, |seen| seen.time);
@@ -162,8 +171,12 @@ fn end_unseen(ctx: &Context<'_>, last: Option<Seen>, mut stay: Stay, error_ms: u
             let before = (stay.fixes_inside, stay.length_cm);
             let scene = Scene { ctx, ground, link: None, seen: last, rest: None, before, over: true };
             state_facts(&scene, &mut stay, facts);
+            outing::after(ctx, ground, &stay)
         }
-        _ => restate(ctx, &stay, facts),
+        _ => {
+            restate(ctx, &stay, facts);
+            None
+        }
     }
 }
 
@@ -181,7 +194,10 @@ fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, rest: Option<&Rest>
         if link.is_long() && !stretches.is_empty() {
             stay.span_gap();
         }
-        kept.extend(go_on(ctx, ground, (link, rest), stay, &stretches, facts));
+        match go_on(ctx, ground, (link, rest), stay, &stretches, facts) {
+            Ok(stay) => kept.push(stay),
+            Err(ended) => outing::begin(&mut state.outings, outing::after(ctx, ground, &ended)),
+        }
     }
     for (ground, mut stretches) in passages {
         // A path that starts on the way out of a zone where no stay is open makes none.
@@ -191,15 +207,19 @@ fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, rest: Option<&Rest>
                 Some(rest) => Stay::stopped(ground, link, rest),
                 None => Stay::entered(ground, link, first),
             };
-            kept.extend(go_on(ctx, ground, (link, rest), stay, &stretches, facts));
+            match go_on(ctx, ground, (link, rest), stay, &stretches, facts) {
+                Ok(stay) => kept.push(stay),
+                Err(ended) => outing::begin(&mut state.outings, outing::after(ctx, ground, &ended)),
+            }
         }
     }
     kept.sort_by_key(Stay::key);
     state.stays = kept;
+    outing::go_on(ctx, state, Some(link), &link.b, facts);
     state.last = Some(link.b);
 }
 
-/// One stay along one path; `None` when it is over.
+/// One stay along one path; an error when it is over.
 fn go_on(
     ctx: &Context<'_>,
     ground: &Ground,
@@ -207,7 +227,7 @@ fn go_on(
     mut stay: Stay,
     stretches: &[Stretch],
     facts: &mut Vec<Fact>,
-) -> Option<Stay> {
+) -> Result<Stay, Stay> {
     let was_out = stay.left.is_some();
     let before = (stay.fixes_inside, stay.length_cm);
     if !stretches.is_empty() {
@@ -230,7 +250,7 @@ fn go_on(
     };
     let over = stay.left.is_some() && (confirmed || link.b.time >= ground.to);
     state_facts(&Scene { ctx, ground, link: Some(link), seen: &link.b, rest, before, over }, &mut stay, facts);
-    (!over).then_some(stay)
+    if over { Err(stay) } else { Ok(stay) }
 }
 
 /// States what has become certain, and what has ended.

@@ -40,6 +40,7 @@ mod fact;
 mod judge;
 pub mod limits;
 mod link;
+mod outing;
 mod passage;
 mod rest;
 mod roads;

@@ -137,3 +137,5 @@ pub const OPEN_MAX: usize = 64;
 pub const OPEN_RESERVED: usize = 16;
 /// Rules that a zone has at most; each makes at most one bout of a stay at a time.
 pub const BOUTS_MAX: usize = 32;
+/// Zones that may not be left, and were, that are kept track of at once.
+pub const OUTINGS_MAX: usize = 16;

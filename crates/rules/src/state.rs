@@ -21,6 +21,8 @@ pub struct State {
     pub(crate) rest: Option<Rest>,
     /// By zone and revision.
     pub(crate) stays: Vec<Stay>,
+    /// Since it left what may not be left, by zone and revision.
+    pub(crate) outings: Vec<Stay>,
     /// What is under way of the rules that hang on the vehicle alone.
     pub(crate) watch: Watch,
 }
@@ -57,7 +59,7 @@ impl State {
     fn path_to(&self) -> Timestamp {
         let last = self.last.as_ref().map_or(Timestamp::MIN, |seen| seen.time);
         // Who may be on the way out may come back, and what bound meanwhile binds.
-        let bound = self.stays.iter().map(|stay| stay.bound_to).min().unwrap_or(Timestamp::MAX);
+        let bound = self.stays.iter().chain(&self.outings).map(|stay| stay.bound_to).min().unwrap_or(Timestamp::MAX);
         self.rest.map_or(last, |rest| rest.since.min(last)).min(bound)
     }
 
@@ -74,6 +76,7 @@ impl State {
         self.stays
             .iter()
             .map(|stay| stay.started_at)
+            .chain(self.outings.iter().flat_map(|outing| &outing.bouts).map(|bout| bout.started_at))
             .min()
             .unwrap_or(Timestamp::MAX)
             .min(self.watch.since())
@@ -87,12 +90,16 @@ impl State {
             let bouts = stay.bouts.iter().map(move |bout| (bout.id(vehicle, stay), bout.stated));
             std::iter::once((visit, stay.stated)).chain(bouts)
         });
-        stays.chain(self.watch.open_facts(vehicle, self.judged_to()))
+        let outings = self.outings.iter();
+        let beyond = outings
+            .flat_map(move |outing| outing.bouts.iter().map(move |bout| (bout.id(vehicle, outing), bout.stated)));
+        stays.chain(beyond).chain(self.watch.open_facts(vehicle, self.judged_to()))
     }
 
     /// Whether nothing is under way: no open stay, and no fix whose fate the next one decides.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.stays.is_empty() && self.aside.is_none() && self.watch.is_idle()
+        let lasts = self.outings.iter().any(|outing| outing.bouts.iter().any(|bout| bout.stated));
+        !lasts && self.stays.is_empty() && self.aside.is_none() && self.watch.is_idle()
     }
 }

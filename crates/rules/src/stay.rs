@@ -43,7 +43,7 @@ impl Evidence {
     /// How many of the first, and of the last, are kept.
     pub(crate) const HALF: usize = Fact::EVIDENCE_MAX / 2;
 
-    fn push(&mut self, record: RecordRef) {
+    pub(crate) fn push(&mut self, record: RecordRef) {
         if self.last.last().or(self.first.last()) == Some(&record) {
             return;
         }

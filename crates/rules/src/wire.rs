@@ -12,6 +12,8 @@ pub(crate) struct State {
     pub(crate) stays: Vec<Stay>,
     #[prost(message, optional, tag = "4")]
     pub(crate) rest: Option<Rest>,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) outings: Vec<Stay>,
     #[prost(message, optional, tag = "10")]
     pub(crate) watch: Option<Watch>,
 }

@@ -22,13 +22,7 @@ pub(crate) fn at(ctx: &Context<'_>, zone: ZoneId, rule: &ZoneRule, time: Timesta
     if !rule.when.in_force(time, records.calendar()) {
         return None;
     }
-    let vehicle = ctx.registry.vehicle(ctx.vehicle);
-    let subject = Subject {
-        vehicle: ctx.vehicle,
-        carrier: vehicle.and_then(|vehicle| vehicle.carrier),
-        load: records.load_at(ctx.vehicle, time).map(|load| &**load),
-        scope: vehicle.map_or(&[], |vehicle| &vehicle.scope),
-    };
+    let subject = subject(ctx, time);
     let mut bound = Bound::default();
     match rule.whom.holds(&subject) {
         Tri::No => return None,
@@ -57,6 +51,17 @@ pub(crate) fn at(ctx: &Context<'_>, zone: ZoneId, rule: &ZoneRule, time: Timesta
         (Tri::Yes, Tri::No) => Some(Bound { excused: true, ..bound }),
         (Tri::No, _) | (_, Tri::Yes) => Some(bound),
         (Tri::Unknown, _) | (_, Tri::Unknown) => Some(Bound { unsure: true, ..bound }),
+    }
+}
+
+/// The vehicle with what it carries at an instant.
+pub(crate) fn subject<'a>(ctx: &Context<'a>, time: Timestamp) -> Subject<'a> {
+    let vehicle = ctx.registry.vehicle(ctx.vehicle);
+    Subject {
+        vehicle: ctx.vehicle,
+        carrier: vehicle.and_then(|vehicle| vehicle.carrier),
+        load: ctx.registry.records().load_at(ctx.vehicle, time).map(|load| &**load),
+        scope: vehicle.map_or(&[], |vehicle| &vehicle.scope),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod binding;
 pub(crate) mod forbidden;
+pub(crate) mod leave;
 pub(crate) mod speed;
 pub(crate) mod stand;
 pub(crate) mod visit;
@@ -12,6 +13,8 @@ use model::{Ask, FactKind, ZoneRule};
 pub(crate) const V03: FactKind = FactKind::from_number(3);
 /// Forbidden time (禁行时段行驶).
 pub(crate) const V07: FactKind = FactKind::from_number(7);
+/// Left what may not be left (偏离路线).
+pub(crate) const V08: FactKind = FactKind::from_number(8);
 /// Stop in a zone (区域内停车).
 pub(crate) const V09: FactKind = FactKind::from_number(9);
 /// Parking where that is not allowed (违规停放).
@@ -28,9 +31,10 @@ pub struct Rule {
 }
 
 /// Every rule that hangs on a zone, by kind.
-pub const RULES: &[Rule] = &[visit::RULE, speed::RULE, forbidden::RULE, forbidden::BY_TIME, stand::STOP, stand::PARK];
+pub const RULES: &[Rule] =
+    &[visit::RULE, speed::RULE, forbidden::RULE, forbidden::BY_TIME, leave::RULE, stand::STOP, stand::PARK];
 
-/// The kind of the facts that a rule of a zone makes out of stays; `None`: it makes none.
+/// The kind of the facts that a rule of a zone makes out of stays; `None`: it makes none of these.
 pub(crate) const fn kind_of(rule: &ZoneRule) -> Option<FactKind> {
     match rule.ask {
         Ask::Forbidden { .. } if rule.when.is_always() => Some(FactKind::V06),

@@ -185,6 +185,6 @@ fn rules_are_listed_by_kind() {
     assert!(RULES.is_sorted_by(|a, b| a.kind < b.kind));
     assert_eq!(
         RULES.iter().map(|rule| format!("{} {}", rule.kind, rule.level)).collect::<Vec<_>>(),
-        ["visit 0", "V03 2", "V06 3", "V07 3", "V09 3", "V11 2"]
+        ["visit 0", "V03 2", "V06 3", "V07 3", "V08 2", "V09 3", "V11 2"]
     );
 }

@@ -242,3 +242,34 @@ fn speed() {
     slower[2].speed_dkmh = 490;
     assert_eq!(said(limit(49, None), vec![], &slower), [""; 0]);
 }
+
+/// In, out to the south at 60 km/h until `to`, a fix every 30 s, and back the same way.
+fn outing(to: i64) -> Vec<Fix> {
+    let south = |secs: i64| 4_500 - 150 * (secs.min(2 * to - secs)) as i32;
+    (0..=2 * to).step_by(30).map(|secs| at((secs, 0, south(secs), 50, 0))).collect()
+}
+
+#[test]
+fn leaving_what_may_not_be_left() {
+    // The edge is crossed at 30 s; 500 m are 4,513 north, 30.1 s more.
+    let rule =
+        |for_s, whom| vec![ZoneRule { whom, ..ZoneRule::always(1, Ask::StayInside { tolerance_m: 500, for_s }) }];
+    let all = Filter::default;
+    let whole = said(rule(180, all()), vec![], &outing(180));
+    assert_eq!(whole, ["V08 60.1..299.9 1000"]);
+    assert_eq!(said(rule(180, all()), vec![], &outing(120)), [""; 0], "back too soon");
+    assert_eq!(said(rule(0, all()), vec![], &outing(60)), [""; 0], "within the tolerance");
+    assert_eq!(said(rule(60, all()), vec![], &outing(120)[..6]), ["V08 60.1..open 1000"]);
+    let others = Filter { vehicles: vec![VehicleId(7)], ..all() };
+    assert_eq!(said(rule(180, others), vec![], &outing(180)), [""; 0]);
+    // Who never was inside has not left.
+    assert_eq!(said(rule(180, all()), vec![], &outing(180)[2..10]), [""; 0]);
+    // It is forbidden until 12:08.
+    let window = ZoneRule { when: daily(0, 728), ..rule(60, all()).remove(0) };
+    assert_eq!(said(vec![window], vec![], &outing(240)), ["V08 60.1..180.0 1000"]);
+    // After a gap it is far away.
+    let mut gap = outing(180);
+    gap.truncate(1);
+    gap.extend([(4_000, 0, -90_000, 50, 0), (4_030, 0, -94_500, 50, 0), (4_300, 0, -99_000, 50, 0)].map(at));
+    assert_eq!(said(rule(180, all()), vec![], &gap).len(), 1);
+}
