@@ -164,7 +164,10 @@ impl Handle {
 
     /// Has `cx` woken for what comes.
     pub(crate) fn watch(&self, cx: &Context<'_>) {
-        self.inbox.lock().waker = Some(cx.waker().clone());
+        let mut inbox = self.inbox.lock();
+        if !inbox.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            inbox.waker = Some(cx.waker().clone());
+        }
     }
 
     /// Whether something lies there.

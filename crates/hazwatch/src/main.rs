@@ -15,6 +15,7 @@ mod journal;
 mod links;
 mod log;
 mod ports;
+mod scheduling;
 mod truth;
 
 use std::process::ExitCode;

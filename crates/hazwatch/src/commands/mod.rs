@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::cli::{Cli, Command};
 use crate::error::Failure;
+use crate::scheduling;
 
 /// Runs what was asked for.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 /// Runs to the end, and does not wait for a thread that hangs on a disk.
 fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    scheduling::take_turns();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -34,8 +34,9 @@ pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// A log that a burst made longer is cut back to this, bytes.
 const LOG_MAX: &str = "67108864";
 
-/// What the writer remembers of the file, KiB as SQLite counts them: a transaction that does not fit is written twice.
-const WRITER_CACHE: &str = "-65536";
+/// What the writer remembers of the file, KiB as SQLite counts them. A transaction that does not fit is written twice,
+/// which costs less than memory that grows with the file until this is reached.
+const WRITER_CACHE: &str = "-4096";
 /// Of files that are made now: a chunk fits into one page, a row of a segment into few.
 const PAGE_BYTES: u32 = 8192;
 
