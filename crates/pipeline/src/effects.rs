@@ -1,6 +1,6 @@
 //! Effects: what a fact makes happen in the world. Today: a text to the cab when a forbidden zone is entered.
 
-use model::{EffectId, Fact, FactKind, Fix, Zone};
+use model::{EffectId, Fact, FactKind, Fix, Standing, Zone};
 use sha2::{Digest, Sha256};
 use store::Effect;
 

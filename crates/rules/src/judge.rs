@@ -1,5 +1,7 @@
 //! One fix on top of the state: links it to the last one, moves every stay along, states facts.
 
+use std::ops::ControlFlow;
+
 use model::{Confidence, Fact, FactKind, Fix, Measures, Registry, Timestamp, VehicleId};
 
 use crate::bout::{self, Scene};
@@ -195,8 +197,8 @@ fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, rest: Option<&Rest>
             stay.span_gap();
         }
         match go_on(ctx, ground, (link, rest), stay, &stretches, facts) {
-            Ok(stay) => kept.push(stay),
-            Err(ended) => outing::begin(&mut state.outings, outing::after(ctx, ground, &ended)),
+            ControlFlow::Continue(stay) => kept.push(stay),
+            ControlFlow::Break(ended) => outing::begin(&mut state.outings, outing::after(ctx, ground, &ended)),
         }
     }
     for (ground, mut stretches) in passages {
@@ -208,8 +210,8 @@ fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, rest: Option<&Rest>
                 None => Stay::entered(ground, link, first),
             };
             match go_on(ctx, ground, (link, rest), stay, &stretches, facts) {
-                Ok(stay) => kept.push(stay),
-                Err(ended) => outing::begin(&mut state.outings, outing::after(ctx, ground, &ended)),
+                ControlFlow::Continue(stay) => kept.push(stay),
+                ControlFlow::Break(ended) => outing::begin(&mut state.outings, outing::after(ctx, ground, &ended)),
             }
         }
     }
@@ -219,7 +221,7 @@ fn travel(ctx: &Context<'_>, state: &mut State, link: &Link, rest: Option<&Rest>
     state.last = Some(link.b);
 }
 
-/// One stay along one path; an error when it is over.
+/// One stay along one path; breaks when it is over.
 fn go_on(
     ctx: &Context<'_>,
     ground: &Ground,
@@ -227,7 +229,7 @@ fn go_on(
     mut stay: Stay,
     stretches: &[Stretch],
     facts: &mut Vec<Fact>,
-) -> Result<Stay, Stay> {
+) -> ControlFlow<Stay, Stay> {
     let was_out = stay.left.is_some();
     let before = (stay.fixes_inside, stay.length_cm);
     if !stretches.is_empty() {
@@ -250,7 +252,7 @@ fn go_on(
     };
     let over = stay.left.is_some() && (confirmed || link.b.time >= ground.to);
     state_facts(&Scene { ctx, ground, link: Some(link), seen: &link.b, rest, before, over }, &mut stay, facts);
-    if over { Err(stay) } else { Ok(stay) }
+    if over { ControlFlow::Break(stay) } else { ControlFlow::Continue(stay) }
 }
 
 /// States what has become certain, and what has ended.
