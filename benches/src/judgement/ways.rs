@@ -72,9 +72,11 @@ fn boxed<T>(around: Rect<f64>, data: T) -> Boxed<T> {
     GeomWithData::new(Rectangle::from_corners([min.x, min.y], [max.x, max.y]), data)
 }
 
+type Edges = RTree<Boxed<Line<f64>>>;
+
 /// A tree of boxes; for each zone an interval tree of its edges for points, and a tree of them for paths.
 pub(super) struct Trees {
-    zones: Vec<(IntervalTreeMultiPolygon<f64>, RTree<Boxed<Line<f64>>>)>,
+    zones: Vec<(IntervalTreeMultiPolygon<f64>, Edges)>,
     boxes: RTree<Boxed<usize>>,
 }
 
