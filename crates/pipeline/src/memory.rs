@@ -150,7 +150,7 @@ pub(crate) fn encode(state: &State, late: Option<&Late>) -> Vec<u8> {
     let bytes = state.encode();
     let Some(late) = late.filter(|late| late.count > 0 || !late.known.is_empty()) else { return bytes };
     let wire = wire::Vehicle {
-        state: bytes,
+        state: bytes.into(),
         count: late.count,
         from_us: late.span.map(|span| span.from.0),
         to_us: late.span.map(|span| span.to.0),
@@ -172,7 +172,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(State, Option<Box<Late>>), MemoryE
 
 fn known_to(known: &Known) -> wire::Known {
     wire::Known {
-        id: known.id.0.to_be_bytes().to_vec(),
+        id: known.id.0.to_be_bytes().to_vec().into(),
         revision: known.revision,
         standing: known.standing as u32,
         case_state: known.case_state as u32,
@@ -182,7 +182,7 @@ fn known_to(known: &Known) -> wire::Known {
 
 fn known_from(wire: &wire::Known) -> Option<Known> {
     Some(Known {
-        id: FactId(u128::from_be_bytes(wire.id.as_slice().try_into().ok()?)),
+        id: FactId(u128::from_be_bytes(wire.id.as_ref().try_into().ok()?)),
         started_at: Timestamp(wire.started_us),
         revision: wire.revision,
         standing: Standing::from_number(wire.standing.into())?,

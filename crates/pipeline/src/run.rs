@@ -175,14 +175,23 @@ pub async fn start(
         live_fixes: 0,
     };
     let feed = feed.map(|(feed, _)| feed);
-    let dispatcher = std::thread::Builder::new().name("dispatch".into()).spawn(move || {
+    let dispatcher = spawn_dispatcher(dispatcher, reader, feed, runtime)?;
+    Ok(Handle { views, dispatcher, lanes: lane_threads, writer })
+}
+
+fn spawn_dispatcher(
+    dispatcher: Dispatcher,
+    reader: Reader,
+    feed: Option<Receiver<Batch>>,
+    runtime: tokio::runtime::Handle,
+) -> std::io::Result<JoinHandle<Result<(), PipelineError>>> {
+    std::thread::Builder::new().name("dispatch".into()).spawn(move || {
         let outcome = dispatch(dispatcher, reader, feed, &runtime);
         if let Err(error) = &outcome {
             tracing::error!(reason = %model::Chain(error), "the views stop");
         }
         outcome
-    })?;
-    Ok(Handle { views, dispatcher, lanes: lane_threads, writer })
+    })
 }
 
 /// What the dispatcher knew at the checkpoint.

@@ -1,11 +1,12 @@
 //! The messages of `proto/hazwatch/pipeline/v1/vehicle.proto`, field by field; what they mean is in `memory` and `again`.
 
+use bytes::Bytes;
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Vehicle {
-    #[prost(bytes = "vec", tag = "1")]
-    pub(crate) state: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) state: Bytes,
     #[prost(uint32, tag = "2")]
     pub(crate) count: u32,
     #[prost(int64, optional, tag = "3")]
@@ -18,8 +19,8 @@ pub(crate) struct Vehicle {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Known {
-    #[prost(bytes = "vec", tag = "1")]
-    pub(crate) id: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) id: Bytes,
     #[prost(uint32, tag = "2")]
     pub(crate) revision: u32,
     #[prost(uint32, tag = "3")]

@@ -119,7 +119,11 @@ impl Motion {
 
     /// A box that holds the curve from `a` to `b`, whatever its scale: a cubic stays among its control points.
     pub(crate) fn around(&self, a: Point, b: Point) -> Bbox {
-        let straight = Bbox::of_segment(a, b);
+        let Bbox { min, max } = Bbox::of_segment(a, b);
+        let straight = Bbox {
+            min: Point::new(min.lon - ROUNDING_DEG, min.lat - ROUNDING_DEG),
+            max: Point::new(max.lon + ROUNDING_DEG, max.lat + ROUNDING_DEG),
+        };
         let Some(told) = self.told else { return straight };
         let (lon, lat) = (self.gap_s / 3.0 / told.lon_m, self.gap_s / 3.0 / METRES_PER_DEGREE);
         let after = Point::new(a.lon + told.out.east * lon, a.lat + told.out.north * lat);

@@ -271,5 +271,6 @@ fn leaving_what_may_not_be_left() {
     let mut gap = outing(180);
     gap.truncate(1);
     gap.extend([(4_000, 0, -90_000, 50, 0), (4_030, 0, -94_500, 50, 0), (4_300, 0, -99_000, 50, 0)].map(at));
-    assert_eq!(said(rule(180, all()), vec![], &gap).len(), 1);
+    let after_gap = said(rule(180, all()), vec![], &gap);
+    assert_eq!(after_gap.iter().filter(|fact| fact.starts_with("V08")).count(), 1, "{after_gap:?}");
 }
