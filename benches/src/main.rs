@@ -1,6 +1,6 @@
 //! Figures, each beside its peer in the same run: decoding, durable ingest, ack latency, fairness, memory, tracks at rest,
-//! recovery; and a long run under mixed load. It measures and checks its own arithmetic; what the figures should be is
-//! in `--help` and printed beside them.
+//! judging again, recovery; and a long run under mixed load. It measures and checks its own arithmetic; what the figures
+//! should be is in `--help` and printed beside them.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "tables on stdout are what this program is for")]
 
@@ -14,6 +14,8 @@ mod fairness;
 mod fsync;
 mod http;
 mod ingest;
+mod judgement;
+mod late;
 mod latency;
 mod memory;
 mod peers;
@@ -55,6 +57,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Bench::Storage => tables.push(show(tracks::storage(cli)?)),
         Bench::Read => tables.push(show(tracks::read(cli)?)),
         Bench::Growth => tables.push(show(tracks::growth(cli)?)),
+        Bench::Judgement => tables.extend(judgement::run(cli, show)?),
+        Bench::Late => tables.push(show(late::run(cli)?)),
         Bench::Recovery(load) => tables.push(show(recovery::run(cli, load)?)),
         Bench::All => tables = all(cli)?,
         Bench::Soak(options) => return soak::run(cli, options),
@@ -67,7 +71,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 /// Every bench; one that fails is told and leaves the others alone.
 fn all(cli: &Cli) -> Result<Vec<Table>, Failure> {
     type One = (&'static str, fn(&Cli) -> Result<Vec<Table>, Failure>);
-    let benches: [One; 9] = [
+    let benches: [One; 11] = [
         ("decode", |cli| decode::run(cli).map(one)),
         ("ingest", |cli| ingest::run(cli, &cli::Load::default(), show)),
         ("latency", |cli| latency::run(cli, &cli::Paced::default()).map(one)),
@@ -76,6 +80,8 @@ fn all(cli: &Cli) -> Result<Vec<Table>, Failure> {
         ("storage", |cli| tracks::storage(cli).map(one)),
         ("read", |cli| tracks::read(cli).map(one)),
         ("growth", |cli| tracks::growth(cli).map(one)),
+        ("judgement", |cli| judgement::run(cli, show)),
+        ("late", |cli| late::run(cli).map(one)),
         ("recovery", |cli| recovery::run(cli, &cli::Load::default()).map(one)),
     ];
     let (mut tables, mut failed) = (Vec::new(), Vec::new());

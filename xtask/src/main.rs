@@ -58,6 +58,12 @@ const TASKS: &[Task] = &[
         run: tools::soak,
     },
     Task { name: "fuzz", summary: "feed garbage to the decoders", help: tools::FUZZ_HELP, run: tools::fuzz },
+    Task {
+        name: "judge",
+        summary: "hold the judgement against scenes with a known truth",
+        help: tools::JUDGE_HELP,
+        run: tools::judge,
+    },
     Task { name: "bench", summary: "measure beside the peers", help: tools::BENCH_HELP, run: tools::bench },
 ];
 

@@ -77,6 +77,22 @@ Examples:
   cargo xtask bench all --full --json figures.json
 ";
 
+pub(crate) const JUDGE_HELP: &str = "\
+Usage: cargo xtask judge [--seeds N] [--from SEED] [--family NAME] [--cases N]
+
+Drives simulated trucks whose true path is known through zones, gives the rules what a terminal would report of them,
+and prints for each rule and family of scenes: recall and precision (of all, and of what can be told from the reports),
+how far enter and leave are off, the stated bounds and how often they are true; beside point in polygon at the fixes.
+
+  --seeds N       scenes of each family (default 100)
+  --from SEED     first seed (default 1000000; thresholds were chosen on seeds from 1 on)
+  --family NAME   this family only (table in tests/judge/src/family.rs)
+  --cases N       list up to N cases that went wrong of each rule and family (default 0)
+
+Example:
+  cargo xtask judge --seeds 500 --family night-outside --cases 10
+";
+
 const FUZZ_FOLDER: &str = "crates/jt808/fuzz";
 /// The kill loop, in the package `tests`. Without nextest it is found by its path in the test binary `it`.
 const KILL_LOOP: Chosen =
@@ -246,6 +262,14 @@ pub(crate) fn bench(args: Args) -> Outcome {
 pub(crate) fn soak(args: Args) -> Outcome {
     let words = args.rest();
     benches(&["soak"].into_iter().chain(words.iter().map(String::as_str)).collect::<Vec<_>>())
+}
+
+/// `cargo xtask judge`.
+pub(crate) fn judge(args: Args) -> Outcome {
+    let words = args.rest();
+    let run = ["run", "--quiet", "--profile", "ci", "-p", "hazwatch-judge", "--"];
+    let words: Vec<&str> = run.into_iter().chain(words.iter().map(String::as_str)).collect();
+    shell::run(command(&workspace::root(), "cargo", &words))
 }
 
 /// Builds the server and runs the benches program beside it.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::{Change, ControlRecord, Hold, HoldId, ProofError, Registry};
+use model::{Change, ControlRecord, Hold, HoldId, ProofError, Registry, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -214,7 +214,7 @@ impl From<ControlRecord> for AuditView {
     fn from(record: ControlRecord) -> Self {
         let (action, subject, detail) = match record.change {
             Change::Audit { action, subject, detail } => (action, subject, detail),
-            change => (change.name().to_owned(), subject(&change), String::new()),
+            change => (change.name().to_owned(), subject(&change), detail(&change)),
         };
         Self { seq: record.seq, recorded_at: Time(record.recorded_at), actor: record.actor, action, subject, detail }
     }
@@ -239,6 +239,34 @@ fn subject(change: &Change) -> String {
         Change::HoldPut(hold) => hold.id.to_string(),
         Change::HoldRelease { id } => id.to_string(),
         Change::BaseTaken(base) => base.position.seq.to_string(),
+        Change::ZoneDraft(zone) => zone.id.to_string(),
+        Change::ZoneDraftDrop { id } => id.to_string(),
+        Change::ZoneVoid { id, revision, .. } => format!("{id} {revision}"),
+        Change::PermitPut(permit) => permit.id.to_string(),
+        Change::PermitRevoke { id, .. } => id.to_string(),
+        Change::CalendarPut { days } => format!("{} days", days.len()),
+        Change::RoadPut(road) => road.id.to_string(),
+        Change::RoadDelete { id } => id.to_string(),
+        Change::DriverPut(driver) => driver.id.to_string(),
+        Change::DriverOn(on) => on.vehicle.to_string(),
+        Change::LoadPut(load) => load.vehicle.to_string(),
+        Change::CaseStep(step) => step.case.to_string(),
+    }
+}
+
+/// What it came to, and why, where that can be said in a line.
+fn detail(change: &Change) -> String {
+    match change {
+        Change::CarrierPut(carrier) => carrier.name.clone(),
+        Change::Bind { from, .. } if *from == Timestamp::MIN => "since ever".to_owned(),
+        Change::Bind { from, .. } => format!("from {from} on"),
+        Change::ZonePut(zone) | Change::ZoneDraft(zone) => format!("revision {}: {}", zone.revision, zone.name),
+        Change::SettingPut { value, .. } => value.clone(),
+        Change::DenyPut { reason, .. } | Change::ZoneVoid { reason, .. } | Change::PermitRevoke { reason, .. } => {
+            reason.clone()
+        }
+        Change::CaseStep(step) => step.text.clone(),
+        _ => String::new(),
     }
 }
 

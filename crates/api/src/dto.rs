@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use intake::Crs;
-use model::{Coord, Fact, Marks, Registry, Terminal, Timestamp, Vehicle, VehicleId};
+use model::{Coord, Fact, Marks, Measures, Registry, Terminal, Timestamp, Vehicle, VehicleId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use store::LastPosition;
 use utoipa::openapi::RefOr;
@@ -226,6 +226,10 @@ pub(crate) struct MeasuresView {
     start: PlaceView,
     /// Where it ended, or was last seen.
     end: PlaceView,
+    /// How far the start may be off, either way, in 95 of 100 cases, milliseconds; null when that is not known.
+    start_error_ms: Option<u32>,
+    /// The same of the end; 0 while it lasts.
+    end_error_ms: Option<u32>,
 }
 
 impl MeasuresView {
@@ -235,6 +239,7 @@ impl MeasuresView {
             let Coord { x: lon, y: lat } = shown(wgs84, crs);
             PlaceView { lon, lat }
         };
+        let known = |error_ms: u32| (error_ms != Measures::ERROR_UNKNOWN).then_some(error_ms);
         let m = &fact.measures;
         Self {
             fixes_inside: m.fixes_inside,
@@ -243,6 +248,8 @@ impl MeasuresView {
             depth_max_m: m.depth_max_m,
             start: place(m.start_lon_e7, m.start_lat_e7),
             end: place(m.end_lon_e7, m.end_lat_e7),
+            start_error_ms: known(m.start_error_ms),
+            end_error_ms: known(m.end_error_ms),
         }
     }
 }

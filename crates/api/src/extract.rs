@@ -127,7 +127,7 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 /// Refuses a body of another type, or one that does not say its type.
-pub(crate) fn require_type(headers: &HeaderMap, is: impl Fn(&str) -> bool, expected: &str) -> Result<(), Problem> {
+pub(crate) fn require_type(headers: &HeaderMap, is: impl FnOnce(&str) -> bool, expected: &str) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if is(&kind) {

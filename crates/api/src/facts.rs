@@ -50,6 +50,9 @@ pub(crate) struct VisitView {
     detected_late: bool,
     /// From 1; a later judgement that finds it different makes the next one.
     revision: u32,
+    /// `stands`: it holds. `void`: it was judged again and is not found any more. `provisional`: no fix bears it out
+    /// yet. `excused`: what was recorded later allowed it.
+    standing: &'static str,
     /// What was measured.
     measures: MeasuresView,
 }
@@ -76,6 +79,12 @@ pub(crate) struct ViolationView {
     detected_late: bool,
     /// From 1; a later judgement that finds it different makes the next one.
     revision: u32,
+    /// `stands`: it holds. `void`: it was judged again and is not found any more. `provisional`: no fix bears it out
+    /// yet. `excused`: what was recorded later allowed it.
+    standing: &'static str,
+    /// For a void one: the violation that was found in its place, `x_...`.
+    #[schema(required = true)]
+    superseded_by: Option<String>,
     /// Revision of the rules that found it.
     rule_revision: u32,
     /// `raised`: found, and nobody has been told. `reminded`: the driver has been (已提醒).
@@ -117,6 +126,7 @@ impl VisitView {
             confidence: fact.confidence.fraction(),
             detected_late: fact.detected_late,
             revision: fact.revision,
+            standing: fact.standing.name(),
             measures: MeasuresView::of(fact, crs),
         }
     }
@@ -135,6 +145,8 @@ impl ViolationView {
             confidence: fact.confidence.fraction(),
             detected_late: fact.detected_late,
             revision: fact.revision,
+            standing: fact.standing.name(),
+            superseded_by: row.superseded_by.map(|id| CaseId(id.0).to_string()),
             rule_revision: fact.rule_revision,
             state: row.case_state.name(),
             measures: MeasuresView::of(fact, crs),
@@ -193,6 +205,7 @@ pub(crate) async fn visits(
         from: query.from.map(|time| time.0),
         to: query.to.map(|time| time.0),
         open: query.open,
+        void: false,
     };
     let page = app.deps.store.facts(who.scope, &filter, after, limit).await?;
     let crs = query.crs.unwrap_or_default().0;
@@ -256,6 +269,7 @@ pub(crate) async fn violations(
         from: query.from.map(|time| time.0),
         to: query.to.map(|time| time.0),
         open: query.open,
+        void: false,
     };
     let page = app.deps.store.facts(who.scope, &filter, after, limit).await?;
     let crs = query.crs.unwrap_or_default().0;

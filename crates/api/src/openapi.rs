@@ -17,7 +17,8 @@ use crate::events::{LivePositionView, ReadyView};
 use crate::problem::ProblemBody;
 use crate::tracks::FormatName;
 use crate::{
-    commands, custody, door, events, facts, imports, service, sessions, terminals, tracks, users, vehicles, zones,
+    commands, custody, door, drafts, events, facts, ground, ground_imports, history, imports, permits,
+    registry_imports, service, sessions, settings, terminals, tracks, users, vehicles, zones,
 };
 
 /// Name of the one security scheme.
@@ -53,8 +54,29 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(terminals::frames))
         .routes(routes!(imports::vehicles))
         .routes(routes!(imports::zones))
+        .routes(routes!(registry_imports::carriers))
+        .routes(routes!(registry_imports::terminals))
+        .routes(routes!(ground_imports::calendar))
+        .routes(routes!(ground_imports::drivers))
+        .routes(routes!(ground_imports::permits))
+        .routes(routes!(ground_imports::roads))
         .routes(routes!(zones::list, zones::create))
         .routes(routes!(zones::get, zones::put, zones::delete))
+        .routes(routes!(drafts::void))
+        .routes(routes!(drafts::list, drafts::create))
+        .routes(routes!(drafts::delete))
+        .routes(routes!(drafts::release))
+        .routes(routes!(permits::list, permits::create))
+        .routes(routes!(permits::revoke))
+        .routes(routes!(ground::roads))
+        .routes(routes!(ground::delete_road))
+        .routes(routes!(ground::calendar))
+        .routes(routes!(ground::drivers))
+        .routes(routes!(ground::driving))
+        .routes(routes!(ground::loads, ground::put_load))
+        .routes(routes!(history::vehicle))
+        .routes(routes!(settings::list))
+        .routes(routes!(settings::put))
         .routes(routes!(facts::visits))
         .routes(routes!(facts::violations))
         .routes(routes!(facts::violation))

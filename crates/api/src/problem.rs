@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use intake::Fault;
 use model::{ControlError, FramesError, ViewsBehind};
 use serde::Serialize;
+use serde_json::{Value, json};
 use store::StoreError;
 use utoipa::ToSchema;
 
@@ -93,12 +94,27 @@ pub(crate) struct ProblemBody {
     /// Everything that is wrong, when it can be more than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// What is wrong with a drawing, drawn in the coordinates that it came in: a GeoJSON FeatureCollection, each feature
+    /// with `row`, `field` and `message` of its error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    drawing: Option<Value>,
     /// What the reference may have meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<String>,
     /// By how many envelopes the views lag.
     #[serde(skip_serializing_if = "Option::is_none")]
     behind_envelopes: Option<u64>,
+}
+
+/// The faults that have a place, to be laid over a map.
+fn drawing(faults: &[Fault]) -> Option<Value> {
+    let feature = |fault: &Fault| {
+        let properties = json!({"row": fault.row, "field": fault.field, "message": fault.message});
+        Some(json!({"type": "Feature", "geometry": fault.drawn.as_deref()?, "properties": properties}))
+    };
+    let features: Vec<_> = faults.iter().filter_map(feature).collect();
+    (!features.is_empty()).then(|| json!({"type": "FeatureCollection", "features": features}))
 }
 
 /// A refusal on its way out.
@@ -119,6 +135,7 @@ impl Problem {
             detail: detail.to_string(),
             field: None,
             errors: Vec::new(),
+            drawing: None,
             candidates: Vec::new(),
             behind_envelopes: None,
         };
@@ -143,6 +160,7 @@ impl Problem {
         };
         let mut problem = Self::new(Kind::Invalid, detail);
         problem.body.field = faults.first().and_then(|fault| fault.field.clone());
+        problem.body.drawing = drawing(&faults);
         problem.body.errors =
             faults.into_iter().map(|f| FieldError { row: f.row, field: f.field, message: f.message }).collect();
         problem
@@ -150,7 +168,7 @@ impl Problem {
 
     /// The same as a fault of a row.
     pub(crate) fn into_fault(self) -> Fault {
-        Fault { row: None, field: self.body.field, message: self.body.detail }
+        Fault { row: None, field: self.body.field, message: self.body.detail, drawn: None }
     }
 
     pub(crate) fn about(mut self, field: impl Into<String>) -> Self {

@@ -71,7 +71,7 @@ impl<'a> Plan<'a> {
 
     /// A vehicle that does not exist yet.
     pub(crate) fn new_vehicle(&mut self, plate: Plate, carrier: Option<CarrierId>) -> Result<Vehicle, Problem> {
-        let vehicle = Vehicle { id: VehicleId(random_id()?), plate: Some(plate), carrier };
+        let vehicle = Vehicle { id: VehicleId(random_id()?), plate: Some(plate), carrier, ..Vehicle::default() };
         self.changes.push(Change::VehiclePut(vehicle.clone()));
         Ok(vehicle)
     }
@@ -83,15 +83,22 @@ impl<'a> Plan<'a> {
         plate: Plate,
         carrier: Option<CarrierId>,
         terminal: Option<TerminalId>,
+        describe: impl FnOnce(&mut Vehicle),
     ) -> Result<Vehicle, Problem> {
         let nameless = || {
             let vehicle = self.registry.vehicle(self.registry.terminal(terminal?)?.vehicle()?)?;
             vehicle.plate.is_none().then_some(vehicle)
         };
         let Some(known) = self.registry.vehicle_by_plate(&plate).or_else(nameless) else {
-            return self.new_vehicle(plate, carrier);
+            let mut vehicle =
+                Vehicle { id: VehicleId(random_id()?), plate: Some(plate), carrier, ..Vehicle::default() };
+            describe(&mut vehicle);
+            self.changes.push(Change::VehiclePut(vehicle.clone()));
+            return Ok(vehicle);
         };
-        let wanted = Vehicle { id: known.id, plate: Some(plate), carrier: carrier.or(known.carrier) };
+        let carrier = carrier.or(known.carrier);
+        let mut wanted = Vehicle { plate: Some(plate), carrier, ..Vehicle::clone(known) };
+        describe(&mut wanted);
         if !self.scope.sees(known.carrier) {
             return Err(Problem::new(Kind::Conflict, "the plate is in use").about("plate"));
         }

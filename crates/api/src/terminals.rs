@@ -130,7 +130,7 @@ pub(crate) async fn admit(
     let registry = app.registry();
     let mut plan = Plan::new(&registry, who.scope, app.now());
     let carrier = plan.carrier(admission.carrier.as_deref())?;
-    let vehicle = plan.vehicle(plate, carrier, Some(phone))?;
+    let vehicle = plan.vehicle(plate, carrier, Some(phone), |_| ())?;
     plan.terminal(phone, vehicle.id, stranger);
     submit(&app, &who, plan.into_changes(), || described(&app, phone)).await
 }

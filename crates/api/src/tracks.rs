@@ -168,15 +168,17 @@ pub(crate) async fn get(
         return Err(Problem::new(Kind::TooLarge, detail).about("to"));
     }
     app.caught_up().await?;
-    let vehicle = lookup::vehicle(&app.registry(), who.scope, &reference)?;
+    let registry = app.registry();
+    let vehicle = lookup::vehicle(&registry, who.scope, &reference)?;
     let limit = app.config.track_fixes_max;
     let rows = app.deps.store.track(who.scope, vehicle.carrier, vehicle.id, from, to, limit).await;
-    let rows = rows.map_err(|error| match error {
+    let mut rows = rows.map_err(|error| match error {
         StoreError::TooMany { limit } => {
             Problem::new(Kind::TooLarge, format_args!("more than {limit} fixes: ask for a shorter time")).about("to")
         }
         other => other.into(),
     })?;
+    rows.retain(|row| registry.owns(vehicle.id, &row.fix));
     let crs = query.crs.unwrap_or_default().0;
     Ok(respond(&vehicle, query.format.unwrap_or_default().0, crs, rows))
 }
@@ -297,7 +299,7 @@ mod tests {
 
     fn vehicle() -> Vehicle {
         let plate = "云D12345:2".parse().ok();
-        Vehicle { id: VehicleId(1), plate, carrier: None }
+        Vehicle { id: VehicleId(1), plate, carrier: None, ..Vehicle::default() }
     }
 
     fn written(writer: Writer, rows: Vec<TrackFix>) -> String {

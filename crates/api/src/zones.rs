@@ -18,13 +18,125 @@ use crate::lookup;
 use crate::problem::{Kind, Problem};
 use crate::vehicles::CrsQuery;
 
+/// How coordinates of a zone are to be read: in the system asked for, within the region that was set.
+pub(crate) fn frame(registry: &model::Registry, crs: Option<CrsName>) -> intake::Frame {
+    let set = registry.setting(model::Region::SETTING).and_then(|text| text.parse().ok());
+    intake::Frame { crs: crs.unwrap_or_default().0, region: set.unwrap_or_default() }
+}
+
+/// A window of time on some days, in China's time. An end that is not after the beginning is of the next day, and the
+/// window belongs to the day on which it begins.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Weekly)]
+pub(crate) struct WeeklyDoc {
+    /// `daily` (when absent), or a list of `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`.
+    #[schema(value_type = Option<Object>)]
+    days: Option<Value>,
+    /// `any` (when absent), `holidays` or `workdays`, by the calendar.
+    on: Option<String>,
+    /// `HH:MM`; `00:00` when absent.
+    from: Option<String>,
+    /// `HH:MM`; `24:00` when absent.
+    to: Option<String>,
+}
+
+/// A span of event time, `to` exclusive.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Span)]
+pub(crate) struct SpanDoc {
+    from: Time,
+    to: Time,
+}
+
+/// When: within one of the spans, if there are any, and within one of the windows, if there are any.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Schedule)]
+pub(crate) struct ScheduleDoc {
+    /// Spans of dates.
+    spans: Option<Vec<SpanDoc>>,
+    /// Windows of the week.
+    weekly: Option<Vec<WeeklyDoc>>,
+}
+
+/// Whom: every criterion that is given must hold; classes and UN numbers are one. Unknown goods are judged by what the
+/// vehicle is licensed for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Filter)]
+pub(crate) struct FilterDoc {
+    /// Classes or divisions; `2` covers `2.1` to `2.3`.
+    divisions: Option<Vec<String>>,
+    /// UN numbers.
+    un: Option<Vec<String>>,
+    /// `loaded`, `empty`, `unknown`.
+    loads: Option<Vec<String>>,
+    /// Vehicles, `v_...`.
+    vehicles: Option<Vec<String>>,
+    /// Carriers, `k_...`.
+    carriers: Option<Vec<String>>,
+    /// Only with, or only without, highly toxic chemicals.
+    highly_toxic: Option<bool>,
+}
+
+/// Who is let off a rule.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Exemption)]
+pub(crate) struct ExemptionDoc {
+    /// What for, as the notice says it.
+    purpose: Option<String>,
+    /// When.
+    when: Option<ScheduleDoc>,
+    /// Whom.
+    whom: Option<FilterDoc>,
+    /// Only with a permit.
+    needs_permit: Option<bool>,
+}
+
 /// What is asked in a zone.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ZoneRule)]
 pub(crate) struct RuleDoc {
-    /// `forbidden`: dangerous goods may not enter (禁行).
+    /// Its number in the zone, from 1; the next one when absent. Keep it from revision to revision.
+    number: Option<u16>,
+    /// `forbidden` (禁行), `speed_limit` (限速), `no_stopping` (禁停), `stay_inside` (限定区域), `lot` (专用停车场) or
+    /// `no_parking` (禁止停放).
     #[serde(rename = "type")]
     kind: &'static str,
+    /// `forbidden`: who was inside when the window began and leaves within this time does no wrong, seconds.
+    grace_s: Option<u32>,
+    /// `speed_limit`: km/h by day.
+    day_kmh: Option<u16>,
+    /// `speed_limit`: km/h by night; as by day when absent.
+    night_kmh: Option<u16>,
+    /// `no_stopping` (120, in water zones 300) and `no_parking` (3,600): after how many seconds.
+    after_s: Option<u32>,
+    /// `stay_inside`: how far outside is still inside, metres (500).
+    tolerance_m: Option<u32>,
+    /// `stay_inside`: who is outside this long has left, seconds (180).
+    for_s: Option<u32>,
+    /// `lot`: vehicles that it has room for.
+    capacity: Option<u32>,
+    /// When; always when absent.
+    when: Option<ScheduleDoc>,
+    /// Of whom; of everybody when absent.
+    whom: Option<FilterDoc>,
+    /// Who is let off.
+    exemptions: Option<Vec<ExemptionDoc>>,
+    /// Whose permits do not count.
+    no_permits_for: Option<FilterDoc>,
+}
+
+/// The document behind a zone. A text alone is taken as its title.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LegalBasis)]
+pub(crate) struct LegalDoc {
+    /// Who issued it.
+    issuer: Option<String>,
+    /// Its number (文号).
+    number: Option<String>,
+    /// Its title, or all that is known of it.
+    title: Option<String>,
+    /// Where it can be read.
+    url: Option<String>,
 }
 
 /// What a zone says of itself. JSON `null` means the same as absent.
@@ -39,18 +151,26 @@ pub(crate) struct PropertiesDoc {
     kind: Option<String>,
     /// What is asked there; nothing when absent.
     rules: Option<Vec<RuleDoc>>,
-    /// From the axis to either edge, metres: makes a LineString a corridor with flat ends.
+    /// From the axis to either edge, metres: makes a LineString a corridor with flat ends. Of a MultiLineString one for
+    /// all lines, or a list.
+    #[schema(value_type = Option<f64>)]
     half_width_m: Option<f64>,
     /// Metres: makes a Point a circle.
     radius_m: Option<f64>,
-    /// Which way a corridor binds: `both` (when absent), `forward` or `backward` along the line.
+    /// Which way a corridor binds: `both` (when absent), `forward` or `backward` along the line. Of a MultiLineString one
+    /// for all lines, or a list.
     direction: Option<String>,
     /// From when it binds; from the recording on when absent.
     valid_from: Option<Time>,
     /// Until when it binds, exclusive; without end when absent.
     valid_to: Option<Time>,
-    /// The document behind it: issuer and number.
-    legal_basis: Option<String>,
+    /// The document behind it; a text alone is taken as its title.
+    legal_basis: Option<LegalDoc>,
+    /// The place as the document says it.
+    #[schema(example = "S11 K103+386 至 K125+723，双向")]
+    place: Option<String>,
+    /// The way around it (绕行路线).
+    detour: Option<String>,
     /// The coordinate system that it was drawn in. It describes; `?crs=` converts.
     source_crs: Option<String>,
     /// From 1; set by the server.
@@ -59,6 +179,9 @@ pub(crate) struct PropertiesDoc {
     /// Set by the server.
     #[schema(read_only)]
     recorded_at: Option<Time>,
+    /// Who drafted it, when a second person released it; set by the server.
+    #[schema(read_only)]
+    drafted_by: Option<String>,
 }
 
 /// A zone as a GeoJSON Feature (RFC 7946).
@@ -71,7 +194,7 @@ pub(crate) struct ZoneDoc {
     /// `z_...`; set by the server.
     #[schema(read_only)]
     id: Option<String>,
-    /// Polygon, MultiPolygon, LineString with `half_width_m`, or Point with `radius_m`.
+    /// Polygon, MultiPolygon, LineString or MultiLineString with `half_width_m`, or Point with `radius_m`.
     #[schema(value_type = Object)]
     geometry: Value,
     /// What it says of itself.
@@ -180,7 +303,7 @@ pub(crate) async fn create(
     Body(feature): Body<Value>,
 ) -> Result<Response, Problem> {
     let crs = query.crs.unwrap_or_default().0;
-    let draft = read_zone(&feature, crs).map_err(Problem::faults)?;
+    let draft = read_zone(&feature, frame(&app.registry(), query.crs)).map_err(Problem::faults)?;
     if draft.id.is_some() {
         return Err(Problem::invalid("id", "a new zone gets its id from the server; PUT changes one"));
     }
@@ -211,7 +334,7 @@ pub(crate) async fn put(
     let registry = app.registry();
     let standing = registry.zone(id).ok_or_else(|| unknown(id))?;
     check_match(&headers, standing.revision)?;
-    let draft = read_zone(&feature, crs).map_err(Problem::faults)?;
+    let draft = read_zone(&feature, frame(&registry, query.crs)).map_err(Problem::faults)?;
     if draft.id.is_some_and(|named| named != id) {
         return Err(Problem::invalid("id", "is another zone than the one in the path"));
     }

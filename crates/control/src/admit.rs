@@ -35,7 +35,8 @@ pub fn open_registration(
         Some(vehicle) => vehicle,
         None => {
             let id = VehicleId(random_id()?);
-            changes.push(Change::VehiclePut(Vehicle { id, plate: registering.plate.clone(), carrier: None }));
+            let plate = registering.plate.clone();
+            changes.push(Change::VehiclePut(Vehicle { id, plate, ..Vehicle::default() }));
             id
         }
     };

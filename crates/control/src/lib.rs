@@ -6,8 +6,10 @@
 mod admit;
 mod dispatcher;
 mod door;
+mod ground;
 mod submit;
 mod validate;
+mod zone;
 
 pub use admit::{Registering, open_registration};
 pub use dispatcher::{Dispatcher, Downlink, NotSent};

@@ -92,7 +92,7 @@ impl Control {
         let now = self.head.now().max(next.recorded_at());
         let mut records = Vec::with_capacity(changes.len());
         for change in changes {
-            validate(&change, &next)?;
+            validate(&change, &next, actor)?;
             let record = ControlRecord { seq: next.seq() + 1, recorded_at: now, actor: actor.to_owned(), change };
             next.apply(&record);
             records.push(record);

@@ -1,9 +1,8 @@
 //! What a change must be before it is recorded. What is recorded is never refused later.
 
-use geofence::{Point, Shape, ShapeError};
-use model::{Carrier, Change, Command, CommandBody, ControlError, Geometry, Registry, Vehicle, Zone};
+use model::{Carrier, Change, Command, CommandBody, ControlError, Registry, Vehicle};
 
-use crate::door;
+use crate::{door, ground, zone};
 
 /// Longest name, text or setting, characters.
 pub(crate) const NAME_MAX: usize = 200;
@@ -15,8 +14,12 @@ pub(crate) fn invalid(field: &str, message: impl Into<String>) -> ControlError {
     ControlError::Invalid { field: field.to_owned(), message: message.into() }
 }
 
-/// Checks a change against the registry that it is to be applied to.
-pub(crate) fn validate(change: &Change, registry: &Registry) -> Result<(), ControlError> {
+/// Most divisions that a vehicle is licensed for, and most lots that it belongs to.
+const SCOPE_MAX: usize = 32;
+const HOME_MAX: usize = 32;
+
+/// Checks a change by `actor` against the registry that it is to be applied to.
+pub(crate) fn validate(change: &Change, registry: &Registry, actor: &str) -> Result<(), ControlError> {
     match change {
         Change::CarrierPut(put) => carrier(put, registry),
         Change::VehiclePut(put) => vehicle(put, registry),
@@ -32,14 +35,15 @@ pub(crate) fn validate(change: &Change, registry: &Registry) -> Result<(), Contr
             .terminal(*terminal)
             .map(|_| ())
             .ok_or_else(|| ControlError::NotFound(format!("no terminal {terminal}"))),
-        Change::ZonePut(put) => zone(put, registry),
+        Change::ZonePut(put) => zone::put(put, registry, actor),
         Change::ZoneDelete { id } => {
             registry.zone(*id).map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("no zone {id}")))
         }
         Change::CommandRequest(request) => command(request, registry),
         Change::SettingPut { key, value } => {
             text("key", key, 1, NAME_MAX)?;
-            text("value", value, 0, DETAIL_MAX)
+            text("value", value, 0, DETAIL_MAX)?;
+            ground::setting(key, value)
         }
         Change::Audit { action, subject, detail } => {
             text("action", action, 1, NAME_MAX)?;
@@ -64,6 +68,20 @@ pub(crate) fn validate(change: &Change, registry: &Registry) -> Result<(), Contr
             registry.hold(*id).map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("no hold {id}")))
         }
         Change::BaseTaken(_) => Ok(()),
+        Change::ZoneDraft(put) => zone::draft(put, registry),
+        Change::ZoneDraftDrop { id } => zone::drop_draft(*id, registry),
+        Change::ZoneVoid { id, revision, reason } => zone::void(*id, *revision, reason, registry),
+        Change::PermitPut(put) => ground::permit(put, registry),
+        Change::PermitRevoke { id, reason } => ground::revoke(*id, reason, registry),
+        Change::CalendarPut { days } => ground::calendar(days),
+        Change::RoadPut(put) => ground::road(put, registry),
+        Change::RoadDelete { id } => {
+            registry.records().road(*id).map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("no road {id}")))
+        }
+        Change::DriverPut(put) => ground::driver(put, registry),
+        Change::DriverOn(on) => ground::driver_on(on, registry),
+        Change::LoadPut(put) => ground::load(put, registry),
+        Change::CaseStep(step) => text("text", &step.text, 0, DETAIL_MAX),
     }
 }
 
@@ -83,6 +101,15 @@ fn vehicle(put: &Vehicle, registry: &Registry) -> Result<(), ControlError> {
     {
         return Err(ControlError::Conflict(format!("plate {plate} belongs to vehicle {}", other.id)));
     }
+    if put.scope.len() > SCOPE_MAX {
+        return Err(invalid("scope", format!("must be at most {SCOPE_MAX}")));
+    }
+    if put.home.len() > HOME_MAX {
+        return Err(invalid("home", format!("must be at most {HOME_MAX}")));
+    }
+    if let Some(zone) = put.home.iter().find(|zone| registry.zone_revision(**zone) == 0) {
+        return Err(ControlError::NotFound(format!("no zone {zone}")));
+    }
     match put.carrier {
         Some(carrier) if registry.carrier(carrier).is_none() => {
             Err(ControlError::NotFound(format!("no carrier {carrier}")))
@@ -100,41 +127,6 @@ pub(crate) fn text(field: &str, value: &str, min: usize, max: usize) -> Result<(
         return Err(invalid(field, "must not contain control characters"));
     }
     Ok(())
-}
-
-fn zone(zone: &Zone, registry: &Registry) -> Result<(), ControlError> {
-    text("name", &zone.name, 1, NAME_MAX)?;
-    text("legal_basis", &zone.legal_basis, 0, DETAIL_MAX)?;
-    let next = registry.zone_revision(zone.id) + 1;
-    if zone.revision != next {
-        return Err(ControlError::Conflict(format!(
-            "zone {} is at revision {}: somebody else changed it meanwhile",
-            zone.id,
-            next - 1
-        )));
-    }
-    if let (Some(from), Some(to)) = (zone.valid_from, zone.valid_to)
-        && from >= to
-    {
-        return Err(invalid("valid_to", format!("must be after valid_from ({from})")));
-    }
-    shape(&zone.geometry).map(|_| ()).map_err(|error| invalid("geometry", error.to_string()))
-}
-
-/// The shape of a geometry.
-fn shape(geometry: &Geometry) -> Result<Shape, ShapeError> {
-    match geometry {
-        Geometry::Polygon(polygons) => Shape::polygon(polygons),
-        Geometry::Circle { centre, radius_m } => Shape::circle(Point::new(centre.x, centre.y), *radius_m),
-        Geometry::Corridor { axis, half_width_m, direction } => {
-            let direction = match direction {
-                model::Direction::Both => geofence::Direction::Both,
-                model::Direction::Forward => geofence::Direction::Forward,
-                model::Direction::Backward => geofence::Direction::Backward,
-            };
-            Shape::corridor(axis, *half_width_m, direction)
-        }
-    }
 }
 
 fn command(command: &Command, registry: &Registry) -> Result<(), ControlError> {
@@ -170,7 +162,12 @@ mod tests {
 
     fn vehicle(id: u64, plate: &str, carrier: Option<u64>) -> Change {
         let plate = Plate::new(plate, PlateColour::YELLOW).expect("plate");
-        Change::VehiclePut(Vehicle { id: VehicleId(id), plate: Some(plate), carrier: carrier.map(CarrierId) })
+        Change::VehiclePut(Vehicle {
+            id: VehicleId(id),
+            plate: Some(plate),
+            carrier: carrier.map(CarrierId),
+            ..Vehicle::default()
+        })
     }
 
     #[test]
@@ -192,7 +189,7 @@ mod tests {
             ),
         ];
         for (change, expected) in cases {
-            match (validate(&change, &registry), expected) {
+            match (validate(&change, &registry, "admin"), expected) {
                 (Ok(()), Ok(())) => {}
                 (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
                 (outcome, _) => panic!("{change:?}: {outcome:?}"),

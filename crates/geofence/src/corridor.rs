@@ -5,10 +5,13 @@ use smallvec::SmallVec;
 use crate::BOUNDARY_M;
 use crate::interval::{Interval, Intervals};
 use crate::piece::{Leg, Piece, Station};
-use crate::plane::{Path, Xy};
+use crate::plane::{Path, Xy, bounds};
+use crate::strips::{Span, Strips};
 
 /// How far outside the ends of a stretch may be, in metres: its `t` was computed on the rim, and rounded.
 const CUT_SLACK_M: f64 = 1e-3;
+/// How far beyond a piece a question may still concern it, in metres: the cut's slack, square to the axis and along it.
+const REACH_M: f64 = 2.0 * CUT_SLACK_M;
 
 /// Which way of travel a corridor is meant for, with respect to the order of its axis's vertices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +71,10 @@ pub(crate) struct Corridor {
     half_width_m: f64,
     /// The axis ends where it began: a ring road, without flat ends.
     closed: bool,
+    /// The pieces by number, along the longer side of the corridor.
+    strips: Strips,
+    /// That side runs from south to north, not from west to east.
+    tall: bool,
     pub(crate) direction: Direction,
 }
 
@@ -82,32 +89,80 @@ impl Corridor {
             chainage_m += length_m;
             Some(leg)
         });
-        Self { legs: legs.collect(), half_width_m, closed: axis.len() > 3 && axis.first() == axis.last(), direction }
+        let legs: Box<[Leg]> = legs.collect();
+        let closed = axis.len() > 3 && axis.first() == axis.last();
+        let (lo, hi) = bounds(axis.iter().map(|&v| (v, v)));
+        let tall = hi.y - lo.y > hi.x - lo.x;
+        let mut made = Self { legs, half_width_m, closed, strips: Strips::new(&[]), tall, direction };
+        made.strips =
+            Strips::new(&(0..).zip(made.pieces()).map(|(item, piece)| made.span(item, &piece)).collect::<Vec<_>>());
+        made
+    }
+
+    fn span(&self, item: u16, piece: &Piece<'_>) -> Span {
+        let (lo, hi) = piece.bounds(self.half_width_m);
+        Span { item, low: self.side(lo) - REACH_M, high: self.side(hi) + REACH_M }
+    }
+
+    /// The coordinate along the longer side.
+    fn side(&self, p: Xy) -> f64 {
+        if self.tall { p.y } else { p.x }
+    }
+
+    pub(crate) fn half_width_m(&self) -> f64 {
+        self.half_width_m
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.legs) + self.strips.heap_bytes()
     }
 
     pub(crate) fn length_m(&self) -> f64 {
         self.legs.last().map_or(0.0, |leg| leg.chainage_m + leg.length_m)
     }
 
-    fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        let bands = self.legs.iter().map(Piece::Band);
-        let bends = self.legs.iter().zip(self.legs.iter().skip(1));
-        let seam = self.legs.last().zip(self.legs.first()).filter(|_| self.closed);
-        let joins = bends.chain(seam).map(|(before, after)| Piece::Join { before, after });
-        bands.chain(joins)
+    /// All pieces: a band for each leg, then the joins between them.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let joins = if self.closed { self.legs.len() } else { self.legs.len().saturating_sub(1) };
+        (0..self.legs.len() + joins).filter_map(|number| self.piece(number))
+    }
+
+    fn piece(&self, number: usize) -> Option<Piece<'_>> {
+        if let Some(leg) = self.legs.get(number) {
+            return Some(Piece::Band(leg));
+        }
+        let join = number - self.legs.len();
+        Some(Piece::Join { before: self.legs.get(join)?, after: self.legs.get(join + 1).or(self.legs.first())? })
+    }
+
+    /// The pieces that may hold `p`, in the order of [`pieces`](Self::pieces).
+    fn pieces_at(&self, p: Xy) -> impl Iterator<Item = Piece<'_>> {
+        self.sorted(self.strips.at(self.side(p)).iter().copied())
+    }
+
+    /// The pieces that the path may meet, in the order of [`pieces`](Self::pieces).
+    fn pieces_along(&self, path: &Path) -> impl Iterator<Item = Piece<'_>> {
+        let (start, end) = (self.side(path.start), self.side(path.end));
+        self.sorted(self.strips.between(start.min(end), start.max(end)))
+    }
+
+    fn sorted(&self, numbers: impl Iterator<Item = u16>) -> impl Iterator<Item = Piece<'_>> {
+        let mut numbers: SmallVec<[u16; 32]> = numbers.collect();
+        numbers.sort_unstable();
+        numbers.into_iter().filter_map(|number| self.piece(number.into()))
     }
 
     pub(crate) fn contains(&self, p: Xy) -> bool {
-        self.pieces().any(|piece| piece.station(self.half_width_m, p, BOUNDARY_M).is_some())
+        self.pieces_at(p).any(|piece| piece.station(self.half_width_m, p, BOUNDARY_M).is_some())
     }
 
     pub(crate) fn clip(&self, path: &Path) -> Intervals {
-        self.pieces().filter_map(|piece| piece.clip(self.half_width_m, path)).collect()
+        self.pieces_along(path).filter_map(|piece| piece.clip(self.half_width_m, path)).collect()
     }
 
     /// The station nearest to the axis among all pieces that hold `p`.
     fn station(&self, p: Xy, slack_m: f64) -> Option<Station> {
-        nearest(self.pieces().filter_map(|piece| piece.station(self.half_width_m, p, slack_m)), |s| s.offset_m)
+        nearest(self.pieces_at(p).filter_map(|piece| piece.station(self.half_width_m, p, slack_m)), |s| s.offset_m)
     }
 
     pub(crate) fn depth_m(&self, p: Xy) -> f64 {
@@ -141,7 +196,7 @@ impl Corridor {
         let mut cuts: SmallVec<[f64; 16]> = SmallVec::from_slice(&[0.0, 1.0]);
         let mut met: SmallVec<[Piece<'_>; 8]> = SmallVec::new();
         if walk.length_m() > BOUNDARY_M {
-            for piece in self.pieces() {
+            for piece in self.pieces_along(&walk) {
                 if let Some(part) = piece.clip(self.half_width_m, &walk) {
                     cuts.extend([part.t_in, part.t_out]);
                     met.push(piece);

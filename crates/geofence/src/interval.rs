@@ -34,6 +34,14 @@ impl Interval {
 /// Stretches in the order of the path, disjoint.
 pub type Intervals = SmallVec<[Interval; 2]>;
 
+/// What a shape knows of a path.
+pub(crate) struct Clip {
+    pub(crate) starts_inside: bool,
+    pub(crate) ends_inside: bool,
+    /// Where it is inside: without order, overlapping, not in agreement with its ends.
+    pub(crate) pieces: Intervals,
+}
+
 /// Sorts pieces, joins those that overlap or are at most `slack` apart, drops what is not longer than `slack`.
 pub(crate) fn union(mut pieces: Intervals, slack: f64) -> Intervals {
     pieces.sort_unstable_by(|a, b| a.t_in.total_cmp(&b.t_in));

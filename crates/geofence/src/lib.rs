@@ -23,15 +23,22 @@
 
 mod circle;
 mod corridor;
+mod cover;
 mod error;
+#[cfg(test)]
+mod fixtures;
+mod grid;
 mod index;
 mod interval;
+mod nest;
 mod piece;
 mod plane;
+mod plant;
 mod point;
 mod polygon;
 mod shape;
 mod simple;
+mod strips;
 
 pub use corridor::{Along, Direction};
 pub use error::{At, Extent, IndexError, ShapeError};

@@ -88,6 +88,41 @@ impl Piece<'_> {
         Interval::clipped(window.lo, window.hi)
     }
 
+    /// The box around the piece; of a join, around its whole circle.
+    pub(crate) fn bounds(&self, half_width_m: f64) -> (Xy, Xy) {
+        match self {
+            Self::Band(leg) => {
+                let end = leg.start.plus(leg.heading.times(leg.length_m));
+                let out = Xy::new(leg.heading.y.abs(), leg.heading.x.abs()).times(half_width_m);
+                (leg.start.min(end).minus(out), leg.start.max(end).plus(out))
+            }
+            Self::Join { after, .. } => {
+                let out = Xy::new(half_width_m, half_width_m);
+                (after.start.minus(out), after.start.plus(out))
+            }
+        }
+    }
+
+    /// Whether the piece may meet the box around `middle` that reaches `half` to each side.
+    pub(crate) fn may_meet(&self, half_width_m: f64, middle: Xy, half: Xy) -> bool {
+        match self {
+            Self::Band(leg) => {
+                let (ahead_m, left_m) = leg.local(middle);
+                let (along, across) = (leg.heading.x.abs(), leg.heading.y.abs());
+                let (reach_ahead_m, reach_left_m) =
+                    (half.x * along + half.y * across, half.x * across + half.y * along);
+                ahead_m >= -reach_ahead_m
+                    && ahead_m <= leg.length_m + reach_ahead_m
+                    && left_m.abs() <= half_width_m + reach_left_m
+            }
+            Self::Join { after, .. } => {
+                let off = middle.minus(after.start);
+                let gap = Xy::new((off.x.abs() - half.x).max(0.0), (off.y.abs() - half.y).max(0.0));
+                gap.norm() <= half_width_m
+            }
+        }
+    }
+
     /// Metres from a point outside to the piece; a join is nearest on its arc, or its neighbours are nearer.
     pub(crate) fn distance_m(&self, half_width_m: f64, p: Xy) -> f64 {
         match self {

@@ -98,6 +98,11 @@ impl Plane {
         )
     }
 
+    /// Where the plane touches, and a place one degree east and north of it.
+    pub(crate) fn origin_and_degree(&self) -> (Point, Point) {
+        (self.origin, Point::new(self.origin.lon + 1.0, self.origin.lat + 1.0))
+    }
+
     /// The box in degrees around `lo..hi`, widened by `margin_m` on all sides.
     pub(crate) fn bbox(&self, lo: Xy, hi: Xy, margin_m: f64) -> Bbox {
         let unproject = |p: Xy| {
@@ -146,6 +151,24 @@ impl Path {
     /// The same times the length of the path: spares a division.
     pub(crate) fn left(&self, p: Xy) -> f64 {
         self.step.cross(p.minus(self.start))
+    }
+
+    /// The box around the part of the path in the box `lo..hi`, both widened by so many metres; `None` if the path
+    /// passes the box by.
+    pub(crate) fn reach_within(&self, lo: Xy, hi: Xy, metres: f64) -> Option<(Xy, Xy)> {
+        let (mut from, mut to) = (0.0_f64, 1.0_f64);
+        let sides = [(self.start.x, self.step.x, lo.x, hi.x), (self.start.y, self.step.y, lo.y, hi.y)];
+        for (start, step, lo, hi) in sides {
+            // A side along which the path hardly moves cuts nothing off: there the rounding would be large.
+            if step.abs() > metres {
+                let (near, far) = ((lo - 2.0 * metres - start) / step, (hi + 2.0 * metres - start) / step);
+                from = from.max(near.min(far));
+                to = to.min(near.max(far));
+            }
+        }
+        let (enters, leaves) = (self.at(from), self.at(to));
+        let wider = Xy::new(metres, metres);
+        (from <= to).then(|| (enters.min(leaves).minus(wider), enters.max(leaves).plus(wider)))
     }
 
     /// Whether the box around the path meets the box `lo..hi`.

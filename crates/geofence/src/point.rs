@@ -63,6 +63,18 @@ impl Bbox {
             && other.min.lat <= self.max.lat
     }
 
+    /// The box around both.
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self { min: Self::of_segment(self.min, other.min).min, max: Self::of_segment(self.max, other.max).max }
+    }
+
+    /// What both hold, if anything.
+    pub(crate) fn intersection(self, other: Self) -> Option<Self> {
+        let both =
+            Self { min: Self::of_segment(self.min, other.min).max, max: Self::of_segment(self.max, other.max).min };
+        self.intersects(&other).then_some(both)
+    }
+
     pub(crate) fn centre(&self) -> Point {
         self.min.lerp(self.max, 0.5)
     }

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use geo_types::{Coord, LineString, MultiPolygon};
 
 use crate::corridor::{Along, Corridor, Direction};
+use crate::cover::{Canvas, Drawing};
 use crate::error::{At, Extent, ShapeError};
-use crate::interval::{Interval, Intervals, agree_with_ends, of_point, union};
+use crate::grid::Grid;
+use crate::interval::{Clip, Interval, Intervals, agree_with_ends, of_point, union};
 use crate::plane::{Path, Plane, Xy, bounds};
 use crate::point::{Bbox, Point};
-use crate::polygon::{Edge, Part};
-use crate::simple::{self, Ring};
+use crate::polygon::Part;
+use crate::simple::Rings;
 use crate::{BOUNDARY_M, MAX_LAT_DEG, MAX_VERTICES, circle, polygon};
 
 /// Pieces of a path this near are one, and one this short is a touch, in metres: pieces of a shape overlap by the
 /// boundary's width on either side, so a touch has a length too.
 const UNION_SLACK_M: f64 = 4.0 * BOUNDARY_M;
+/// On so few cells a shape is taken to be everywhere.
+const CELLS_DRAWN_MIN: usize = 4;
 
 /// The geometry of a zone. Cloning shares the prepared vertices.
 ///
@@ -61,10 +65,11 @@ impl Shape {
         let mut parts = Vec::with_capacity(area.0.len());
         for (part, p) in area.iter().enumerate() {
             let lines = std::iter::once(p.exterior()).chain(p.interiors());
-            let rings: Vec<Ring> = lines.map(|line| Ring::new(projected(plane, line))).collect();
-            simple::check(part, &rings)?;
-            let edges: Vec<Edge> = rings.iter().flat_map(Ring::edges).map(|(_, edge)| edge).collect();
-            parts.push(Part::new(edges));
+            let mut rings = Rings::default();
+            for line in lines {
+                rings.push(projected(plane, line));
+            }
+            parts.push(rings.check(part)?);
         }
         let (lo, hi) = bounds(parts.iter().map(Part::bounds));
         Ok(Self { plane, bbox: plane.bbox(lo, hi, 2.0 * BOUNDARY_M), kind: Kind::Polygon(parts.into()) })
@@ -147,17 +152,14 @@ impl Shape {
         if !finite || !self.bbox.intersects(&Bbox::of_segment(a, b)) {
             return Intervals::new();
         }
-        let (starts_inside, ends_inside) = (self.contains(a), self.contains(b));
         let path = Path::new(self.plane.project(a), self.plane.project(b));
+        let Clip { starts_inside, ends_inside, pieces } = self.clip(&path);
+        let (starts_inside, ends_inside) =
+            (starts_inside && self.bbox.contains(a), ends_inside && self.bbox.contains(b));
         let slack = UNION_SLACK_M / path.length_m();
         if slack >= 0.5 || slack.is_nan() {
             return of_point(starts_inside, ends_inside);
         }
-        let pieces = match &self.kind {
-            Kind::Polygon(parts) => polygon::clip(parts, &path),
-            Kind::Circle { radius_m } => circle::clip(*radius_m, &path),
-            Kind::Corridor(corridor) => corridor.clip(&path),
-        };
         let mut intervals = union(pieces, slack);
         agree_with_ends(&mut intervals, starts_inside, ends_inside, slack);
         intervals
@@ -190,6 +192,45 @@ impl Shape {
         }
     }
 
+    /// Bytes that the shape holds beyond its own size. Clones share them.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Polygon(parts) => size_of_val(&**parts) + parts.iter().map(Part::heap_bytes).sum::<usize>(),
+            Kind::Circle { .. } => 0,
+            Kind::Corridor(corridor) => size_of::<Corridor>() + corridor.heap_bytes(),
+        }
+    }
+
+    /// Draws which cells the shape fills and which its edge may pass. A canvas of very few cells is not worth it.
+    pub(crate) fn draw(&self, grid: &Grid, canvas: &mut Canvas) {
+        canvas.clear(grid.window(self.bbox));
+        if canvas.cells() <= CELLS_DRAWN_MIN {
+            return canvas.mark_all();
+        }
+        let drawing = Drawing::new(grid, &self.plane);
+        match &self.kind {
+            Kind::Polygon(parts) => drawing.area(parts, canvas),
+            Kind::Circle { radius_m } => drawing.circle(*radius_m, canvas),
+            Kind::Corridor(corridor) => {
+                let half_width_m = corridor.half_width_m();
+                for piece in corridor.pieces() {
+                    drawing.piece(piece.bounds(half_width_m), canvas, |middle, half| {
+                        piece.may_meet(half_width_m, middle, half)
+                    });
+                }
+            }
+        }
+    }
+
+    fn clip(&self, path: &Path) -> Clip {
+        let pieces = match &self.kind {
+            Kind::Polygon(parts) => return polygon::clip(parts, path),
+            Kind::Circle { radius_m } => circle::clip(*radius_m, path),
+            Kind::Corridor(corridor) => corridor.clip(path),
+        };
+        Clip { starts_inside: self.contains_xy(path.start), ends_inside: self.contains_xy(path.end), pieces }
+    }
+
     fn contains_xy(&self, p: Xy) -> bool {
         match &self.kind {
             Kind::Polygon(parts) => polygon::contains(parts, p),
@@ -199,8 +240,8 @@ impl Shape {
     }
 }
 
-fn projected(plane: Plane, line: &LineString<f64>) -> impl Iterator<Item = Xy> + '_ {
-    line.coords().map(move |&c| plane.project(c.into()))
+fn projected(plane: Plane, line: &LineString<f64>) -> impl ExactSizeIterator<Item = Xy> + '_ {
+    line.0.iter().map(move |&c| plane.project(c.into()))
 }
 
 fn check_count(count: usize) -> Result<(), ShapeError> {
@@ -230,9 +271,6 @@ fn check_extent(extent: Extent, metres: f64) -> Result<(), ShapeError> {
 /// The centre of the box of all coordinates; anywhere if there are none, which is refused later.
 fn centre_of<'a>(coords: impl Iterator<Item = &'a Coord<f64>>) -> Point {
     let points = coords.map(|&c| Bbox::of_segment(c.into(), c.into()));
-    let around = points.reduce(|all, one| Bbox {
-        min: Bbox::of_segment(all.min, one.min).min,
-        max: Bbox::of_segment(all.max, one.max).max,
-    });
+    let around = points.reduce(Bbox::union);
     around.map_or(Point::new(0.0, 0.0), |bbox| bbox.centre())
 }

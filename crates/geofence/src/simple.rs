@@ -1,156 +1,181 @@
 //! Whether the rings of a polygon are simple: no crossing, no touching itself, holes inside.
 
+use std::ops::Range;
+
 use crate::error::{At, ShapeError};
-use crate::plane::{Xy, bounds};
-use crate::polygon::{Edge, Side, side_of};
+use crate::plane::Xy;
+use crate::polygon::{Edge, Part, Side, side_of};
 
 /// Rings thinner than this enclose nothing, in square metres: above the rounding of three points on a line.
 const MIN_AREA_M2: f64 = 0.01;
+/// So few edges of a strip are held against each other faster than they are sorted.
+const PAIRED_MAX: usize = 8;
 
-/// A ring without its closing vertex and without repeated vertices; each keeps the number it was given with.
-pub(crate) struct Ring {
-    pub(crate) vertices: Vec<(usize, Xy)>,
+/// The rings of one polygon one after another, repeated vertices left out, each closed by its first vertex.
+#[derive(Default)]
+pub(crate) struct Rings {
+    vertices: Vec<Xy>,
+    /// Which vertex of its ring each was, as given.
+    numbers: Vec<u16>,
+    /// The edges of each ring, by the vertex that they begin at; the outer ring first.
+    edges: Vec<Range<usize>>,
 }
 
-impl Ring {
-    pub(crate) fn new(given: impl Iterator<Item = Xy>) -> Self {
-        let mut vertices: Vec<(usize, Xy)> = given.enumerate().collect();
-        vertices.dedup_by(|next, kept| next.1 == kept.1);
-        while vertices.len() > 1 && vertices.first().map(|v| v.1) == vertices.last().map(|v| v.1) {
-            vertices.pop();
+impl Rings {
+    /// Takes one more ring, of at most [`MAX_VERTICES`](crate::MAX_VERTICES).
+    pub(crate) fn push(&mut self, given: impl ExactSizeIterator<Item = Xy>) {
+        let first = self.vertices.len();
+        self.vertices.reserve(given.len() + 1);
+        self.numbers.reserve(given.len() + 1);
+        for (number, vertex) in (0_u16..).zip(given) {
+            if self.vertices.len() == first || self.vertices.last() != Some(&vertex) {
+                self.vertices.push(vertex);
+                self.numbers.push(number);
+            }
         }
-        Self { vertices }
+        while self.vertices.len() > first + 1 && self.vertices.get(first) == self.vertices.last() {
+            self.vertices.pop();
+            self.numbers.pop();
+        }
+        self.edges.push(first..self.vertices.len());
+        if let Some(&closing) = self.vertices.get(first) {
+            self.vertices.push(closing);
+            self.numbers.push(0);
+        }
     }
 
-    pub(crate) fn edges(&self) -> impl Iterator<Item = (usize, Edge)> {
-        let ends = self.vertices.iter().cycle().skip(1);
-        self.vertices.iter().zip(ends).map(|(&(number, a), &(_, b))| (number, Edge { a, b }))
+    fn edges(&self, of: &Range<usize>) -> impl Iterator<Item = Edge> {
+        let vertices = self.vertices.get(of.start..=of.end).unwrap_or_default();
+        vertices.windows(2).filter_map(|pair| match *pair {
+            [a, b] => Some(Edge { a, b }),
+            _ => None,
+        })
     }
 
     /// Twice the sum of the unsigned triangles seen from the first vertex: zero only if all lie on a line. The
     /// signed area would also be zero for a figure of eight.
-    fn is_flat(&self) -> bool {
-        let Some(&(_, first)) = self.vertices.first() else {
+    fn is_flat(&self, of: &Range<usize>) -> bool {
+        let Some(&first) = self.vertices.get(of.start) else {
             return true;
         };
-        let triangles = self.edges().map(|(_, e)| e.a.minus(first).cross(e.b.minus(first)).abs());
+        let triangles = self.edges(of).map(|e| e.a.minus(first).cross(e.b.minus(first)).abs());
         triangles.sum::<f64>() < 2.0 * MIN_AREA_M2
     }
-}
 
-/// An edge, and where it stands in its polygon.
-struct Tagged {
-    edge: Edge,
-    /// Box of the edge, first coordinate in the direction of the sweep.
-    lo: Xy,
-    hi: Xy,
-    ring: usize,
-    /// Number of the vertex it starts from, as given.
-    vertex: usize,
-    /// Place among the `count` edges of its ring.
-    place: usize,
-    count: usize,
-}
-
-impl Tagged {
-    fn order(&self) -> (usize, usize) {
-        (self.ring, self.place)
+    /// Where an edge stands: its ring, and the vertex that it begins at.
+    fn at(&self, part: usize, edge: usize) -> At {
+        let ring = self.ring_of(edge);
+        At { part, ring, vertex: self.numbers.get(edge).map_or(0, |number| usize::from(*number)) }
     }
 
-    fn is_neighbour(&self, other: &Self) -> bool {
-        let (lo, hi) = (self.place.min(other.place), self.place.max(other.place));
-        hi - lo == 1 || (lo == 0 && hi + 1 == self.count)
+    fn ring_of(&self, edge: usize) -> usize {
+        self.edges.partition_point(|of| of.end <= edge)
     }
 
-    /// Whether two edges of one polygon meet as they must not.
-    fn conflicts(&self, other: &Self) -> bool {
-        let meeting = meeting(&self.edge, &other.edge);
-        if self.ring != other.ring {
-            matches!(meeting, Meeting::Cross | Meeting::Overlap)
-        } else if self.is_neighbour(other) {
-            meeting == Meeting::Overlap
+    /// Whether two edges, `first` before `other`, meet as they must not.
+    fn conflict(&self, part: &Part, first: u16, other: u16) -> bool {
+        let (e, f) = (part.edge(first), part.edge(other));
+        let meeting = || meeting(e, f);
+        let on_line = || f.left(e.a) == 0.0 && f.left(e.b) == 0.0;
+        let (first, other) = (usize::from(first), usize::from(other));
+        let ring = self.ring_of(first);
+        let Some(of) = self.edges.get(ring).filter(|of| of.contains(&other)) else {
+            return matches!(meeting(), Meeting::Cross | Meeting::Overlap);
+        };
+        if other - first == 1 || (first == of.start && other + 1 == of.end) {
+            // They share a vertex, and overlap only on one line.
+            on_line() && meeting() == Meeting::Overlap
         } else {
-            meeting != Meeting::Apart
+            meeting() != Meeting::Apart
         }
     }
-}
 
-/// Checks one polygon: outer ring first, then its holes.
-pub(crate) fn check(part: usize, rings: &[Ring]) -> Result<(), ShapeError> {
-    for (ring, r) in rings.iter().enumerate() {
-        let distinct = r.vertices.len();
-        if distinct < 3 {
-            let needed = 3;
-            return Err(ShapeError::TooFewVertices { part, ring, distinct, needed });
-        }
-        if r.is_flat() {
-            return Err(ShapeError::ZeroArea { part, ring });
-        }
-    }
-    check_edges(part, rings)?;
-    check_holes(part, rings)
-}
-
-/// Finds the first edge, in the order given, that meets another one as it must not.
-///
-/// A sweep along the longer side of the polygon: only edges whose boxes overlap are compared.
-fn check_edges(part: usize, rings: &[Ring]) -> Result<(), ShapeError> {
-    let edges = sweep_order(rings);
-    let mut clash: Option<(&Tagged, &Tagged)> = None;
-    for (i, e) in edges.iter().enumerate() {
-        let reached = edges.iter().skip(i + 1).take_while(|o| o.lo.x <= e.hi.x);
-        for o in reached.filter(|o| o.lo.y <= e.hi.y && e.lo.y <= o.hi.y) {
-            if e.conflicts(o) {
-                let pair = if e.order() < o.order() { (e, o) } else { (o, e) };
-                let key = |(first, second): (&Tagged, &Tagged)| (first.order(), second.order());
-                clash = Some(clash.map_or(pair, |best| if key(pair) < key(best) { pair } else { best }));
+    /// Checks one polygon, the `part`th of its shape, and prepares it.
+    pub(crate) fn check(self, part: usize) -> Result<Part, ShapeError> {
+        for (ring, of) in self.edges.iter().enumerate() {
+            let distinct = of.len();
+            if distinct < 3 {
+                let needed = 3;
+                return Err(ShapeError::TooFewVertices { part, ring, distinct, needed });
+            }
+            if self.is_flat(of) {
+                return Err(ShapeError::ZeroArea { part, ring });
             }
         }
+        let prepared =
+            Part::new(&self.vertices, |vertex| self.edges.binary_search_by_key(&vertex, |of| of.end).is_err());
+        self.check_edges(part, &prepared)?;
+        self.check_holes(part)?;
+        Ok(prepared)
     }
-    let Some((first, other)) = clash else {
-        return Ok(());
-    };
-    let at = At { part, ring: first.ring, vertex: first.vertex };
-    let (other_ring, other_vertex) = (other.ring, other.vertex);
-    Err(if other_ring == first.ring {
-        ShapeError::SelfIntersection { at, other_vertex }
-    } else {
-        ShapeError::RingsCross { at, other_ring, other_vertex }
-    })
-}
 
-/// All edges, by the lower end of their boxes along the longer side of the polygon.
-fn sweep_order(rings: &[Ring]) -> Vec<Tagged> {
-    let (lo, hi) = bounds(rings.iter().flat_map(|r| &r.vertices).map(|&(_, v)| (v, v)));
-    let tall = hi.y - lo.y > hi.x - lo.x;
-    let turned = |p: Xy| if tall { Xy::new(p.y, p.x) } else { p };
-    let mut edges: Vec<Tagged> = Vec::new();
-    for (ring, r) in rings.iter().enumerate() {
-        let count = r.vertices.len();
-        edges.extend(r.edges().enumerate().map(|(place, (vertex, edge))| {
-            let (lo, hi) = (turned(edge.a.min(edge.b)), turned(edge.a.max(edge.b)));
-            Tagged { edge, lo, hi, ring, vertex, place, count }
-        }));
-    }
-    edges.sort_by(|a, b| a.lo.x.total_cmp(&b.lo.x));
-    edges
-}
-
-/// Rings do not cross by now: one point of a hole that is not on the outer ring decides for all.
-fn check_holes(part: usize, rings: &[Ring]) -> Result<(), ShapeError> {
-    let Some((outer, holes)) = rings.split_first() else {
-        return Ok(());
-    };
-    let outer: Vec<Edge> = outer.edges().map(|(_, e)| e).collect();
-    for (hole, ring) in holes.iter().zip(1..) {
-        let vertices = hole.vertices.iter().map(|v| v.1);
-        let middles = hole.edges().map(|(_, e)| e.a.plus(e.b).times(0.5));
-        let mut sides = vertices.chain(middles).map(|p| side_of(&outer, p));
-        if sides.find(|&side| side != Side::Boundary) == Some(Side::Outside) {
-            return Err(ShapeError::HoleOutside { part, ring });
+    /// Finds the first edge, in the order given, that meets another one as it must not.
+    ///
+    /// A sweep from west to east through each strip that holds many: only edges whose boxes overlap are compared.
+    fn check_edges(&self, part: usize, prepared: &Part) -> Result<(), ShapeError> {
+        let mut clash: Option<(u16, u16)> = None;
+        let mut swept: Vec<Swept> = Vec::new();
+        for strip in prepared.strips().iter() {
+            swept.clear();
+            swept.extend(strip.iter().map(|&edge| Swept::new(edge, prepared.edge(edge))));
+            let sorted = swept.len() > PAIRED_MAX;
+            if sorted {
+                swept.sort_unstable_by(|a, b| a.lo.x.total_cmp(&b.lo.x));
+            }
+            for (i, e) in swept.iter().enumerate() {
+                let others = swept.iter().skip(i + 1).take_while(|o| !sorted || o.lo.x <= e.hi.x);
+                for o in others.filter(|o| e.meets(o)) {
+                    let pair = (e.edge.min(o.edge), e.edge.max(o.edge));
+                    if clash.is_none_or(|first| pair < first) && self.conflict(prepared, pair.0, pair.1) {
+                        clash = Some(pair);
+                    }
+                }
+            }
         }
+        let Some((first, other)) = clash else {
+            return Ok(());
+        };
+        let (at, other) = (self.at(part, first.into()), self.at(part, other.into()));
+        let (other_ring, other_vertex) = (other.ring, other.vertex);
+        Err(if other_ring == at.ring {
+            ShapeError::SelfIntersection { at, other_vertex }
+        } else {
+            ShapeError::RingsCross { at, other_ring, other_vertex }
+        })
     }
-    Ok(())
+
+    /// Rings do not cross by now: one point of a hole that is not on the outer ring decides for all.
+    fn check_holes(&self, part: usize) -> Result<(), ShapeError> {
+        let Some((outer, holes)) = self.edges.split_first() else {
+            return Ok(());
+        };
+        for (hole, ring) in holes.iter().zip(1..) {
+            let vertices = self.edges(hole).map(|e| e.a);
+            let middles = self.edges(hole).map(|e| e.a.plus(e.b).times(0.5));
+            let mut sides = vertices.chain(middles).map(|p| side_of(self.edges(outer), p));
+            if sides.find(|&side| side != Side::Boundary) == Some(Side::Outside) {
+                return Err(ShapeError::HoleOutside { part, ring });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An edge and its box.
+struct Swept {
+    edge: u16,
+    lo: Xy,
+    hi: Xy,
+}
+
+impl Swept {
+    fn new(edge: u16, Edge { a, b }: Edge) -> Self {
+        Self { edge, lo: a.min(b), hi: a.max(b) }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.lo.x <= other.hi.x && other.lo.x <= self.hi.x && self.lo.y <= other.hi.y && other.lo.y <= self.hi.y
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,13 +189,12 @@ enum Meeting {
     Overlap,
 }
 
-fn meeting(e: &Edge, f: &Edge) -> Meeting {
-    let left = |edge: &Edge, p: Xy| edge.b.minus(edge.a).cross(p.minus(edge.a));
-    let (ea, eb) = (left(f, e.a), left(f, e.b));
+fn meeting(e: Edge, f: Edge) -> Meeting {
+    let (ea, eb) = (f.left(e.a), f.left(e.b));
     if (ea > 0.0 && eb > 0.0) || (ea < 0.0 && eb < 0.0) {
         return Meeting::Apart;
     }
-    let (fa, fb) = (left(e, f.a), left(e, f.b));
+    let (fa, fb) = (e.left(f.a), e.left(f.b));
     if ea == 0.0 && eb == 0.0 && fa == 0.0 && fb == 0.0 {
         return on_one_line(e, f);
     }
@@ -182,12 +206,12 @@ fn meeting(e: &Edge, f: &Edge) -> Meeting {
     if touches.iter().any(|&(side, edge, p)| side == 0.0 && between(p, edge)) { Meeting::Touch } else { Meeting::Apart }
 }
 
-fn between(p: Xy, e: &Edge) -> bool {
+fn between(p: Xy, e: Edge) -> bool {
     let (lo, hi) = (e.a.min(e.b), e.a.max(e.b));
     lo.x <= p.x && p.x <= hi.x && lo.y <= p.y && p.y <= hi.y
 }
 
-fn on_one_line(e: &Edge, f: &Edge) -> Meeting {
+fn on_one_line(e: Edge, f: Edge) -> Meeting {
     let (lo, hi) = (e.a.min(e.b).max(f.a.min(f.b)), e.a.max(e.b).min(f.a.max(f.b)));
     if lo.x > hi.x || lo.y > hi.y {
         Meeting::Apart

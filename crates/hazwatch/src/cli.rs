@@ -168,13 +168,25 @@ pub(crate) struct Server {
     pub password: Option<String>,
 }
 
-/// What can be imported.
+/// What can be imported. Tables are CSV, or the first sheet of a workbook (.xlsx).
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum ImportKind {
-    /// GeoJSON features.
+    /// GeoJSON, KML (.kml, .kmz), a shapefile (.zip), or a table of stake ranges: name,road,from,to,...
     Zones,
-    /// CSV: plate,colour,carrier,phone.
+    /// GeoJSON lines with code, class, stakes, tunnels, service areas.
+    Roads,
+    /// Table: name,id.
+    Carriers,
+    /// Table: plate,colour,carrier,phone,use,scope.
     Vehicles,
+    /// Table: phone,plate,colour,from,maker,model,device.
+    Terminals,
+    /// Table: name,certificate,phone.
+    Drivers,
+    /// Table: number,kind,vehicles,slots,issuer,zones.
+    Permits,
+    /// Table: date,kind,name.
+    Calendar,
 }
 
 /// Options of `import`.
@@ -184,6 +196,9 @@ pub(crate) struct Import {
     pub kind: ImportKind,
     /// The file.
     pub file: PathBuf,
+    /// Coordinate system of a drawing.
+    #[arg(long, value_parser = ["wgs84", "cgcs2000", "gcj02", "bd09"])]
+    pub crs: Option<String>,
     /// Where to.
     #[command(flatten)]
     pub server: Server,

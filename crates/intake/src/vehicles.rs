@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
-use model::{Plate, PlateColour, TerminalId};
+use model::{Division, Plate, PlateColour, TerminalId, VehicleUse};
 
-use crate::{Fault, decode_text};
-
-/// Most rows of one file.
-pub const ROWS_MAX: usize = 100_000;
+use crate::Fault;
+use crate::table::{self, Column, Row};
 
 /// One row: a vehicle, who runs it, and the terminal that speaks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,14 +18,27 @@ pub struct VehicleRow {
     pub carrier: Option<String>,
     /// The terminal's phone; `None` when the cell is empty or there is no such column.
     pub phone: Option<TerminalId>,
+    /// What it is for; `None` when the cell is empty or there is no such column.
+    pub kind: Option<VehicleUse>,
+    /// What it is licensed for; `None` when the cell is empty or there is no such column.
+    pub scope: Option<Vec<Division>>,
 }
 
+const PLATE: usize = 0;
+const COLOUR: usize = 1;
+const CARRIER: usize = 2;
+const PHONE: usize = 3;
+const USE: usize = 4;
+const SCOPE: usize = 5;
+
 /// Column names, English and Chinese.
-const COLUMNS: [(Column, &[&str]); 4] = [
-    (Column::Plate, &["plate", "车牌号码", "车牌号", "车牌"]),
-    (Column::Colour, &["colour", "color", "车牌颜色", "颜色"]),
-    (Column::Carrier, &["carrier", "承运人", "运输企业", "所属企业"]),
-    (Column::Phone, &["phone", "终端手机号", "终端号", "SIM卡号"]),
+static COLUMNS: [Column; 6] = [
+    Column { name: "plate", also: &["车牌号码", "车牌号", "车牌"], needed: true },
+    Column { name: "colour", also: &["color", "车牌颜色", "颜色"], needed: true },
+    Column { name: "carrier", also: &["承运人", "运输企业", "所属企业"], needed: false },
+    Column { name: "phone", also: &["终端手机号", "终端号", "SIM卡号"], needed: false },
+    Column { name: "use", also: &["用途"], needed: false },
+    Column { name: "scope", also: &["经营范围"], needed: false },
 ];
 
 /// Colours by the words that people write (JT/T 697.7).
@@ -46,132 +56,74 @@ const COLOURS: [(&str, u8); 11] = [
     ("渐变绿", 94),
 ];
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Column {
-    Plate,
-    Colour,
-    Carrier,
-    Phone,
-}
-
-impl Column {
-    fn named(header: &str) -> Option<Self> {
-        COLUMNS
-            .iter()
-            .find(|(_, names)| names.iter().any(|n| n.eq_ignore_ascii_case(header)))
-            .map(|(column, _)| *column)
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Plate => "plate",
-            Self::Colour => "colour",
-            Self::Carrier => "carrier",
-            Self::Phone => "phone",
-        }
-    }
-}
-
-/// Where each column lies.
-type Layout = BTreeMap<Column, usize>;
-
-/// Reads a register. Columns `plate`, `colour` and, where wanted, `carrier` and `phone`, in any order, named in a
-/// header; UTF-8 or GBK.
+/// Reads a register. Columns `plate`, `colour` and, where wanted, `carrier`, `phone`, `use` (`dangerous_goods`,
+/// `ordinary`) and `scope` (classes like `2.1 3`), in any order, named in a header; UTF-8 or GBK.
 ///
 /// # Errors
 /// Every bad row with its line and column: no plate, no colour, no phone, a plate or phone that stands twice.
 pub fn read_vehicles(bytes: &[u8]) -> Result<Vec<VehicleRow>, Vec<Fault>> {
-    let text = decode_text(bytes).map_err(|fault| vec![fault])?;
-    let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|e| vec![Fault::whole(e.to_string())])?;
-    let layout = read_header(headers)?;
-    let width = headers.len();
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
-    let mut lines = Lines::new(text.as_bytes());
-    for (index, record) in reader.records().enumerate() {
-        if index >= ROWS_MAX {
-            faults.push(Fault::whole(format!("more than {ROWS_MAX} rows: cut the file")));
-            break;
+    let (mut plates, mut phones) = (BTreeMap::new(), BTreeMap::new());
+    table::read(bytes, &COLUMNS, |row| {
+        let read = read_row(row)?;
+        let mut faults = Vec::new();
+        if let Some(first) = first_of(&mut plates, &read.plate, row.line) {
+            faults.push(row.fault(PLATE, format_args!("{} stands in row {first} already", read.plate)));
         }
-        match record {
-            Ok(record) => {
-                let line = lines.of(record.position().map_or(0, csv::Position::byte) as usize);
-                match read_row(&record, &layout, width, line) {
-                    Ok(row) => rows.push(row),
-                    Err(bad) => faults.extend(bad.into_iter().map(|fault| fault.in_row(line))),
-                }
-            }
-            Err(error) => faults.push(Fault::whole(error.to_string())),
-        }
-    }
-    faults.extend(repeated(&rows));
-    faults.sort_by_key(|fault| fault.row);
-    if faults.is_empty() { Ok(rows) } else { Err(faults) }
-}
-
-/// Line numbers by place in the file. The CSV reader counts the second half of a CRLF to the next line, and so is one
-/// off in files from Windows.
-struct Lines<'a> {
-    rest: &'a [u8],
-    place: usize,
-    line: u64,
-}
-
-impl<'a> Lines<'a> {
-    const fn new(file: &'a [u8]) -> Self {
-        Self { rest: file, place: 0, line: 1 }
-    }
-
-    /// The line of the first byte at or after `place` that ends no line; places must ascend.
-    fn of(&mut self, place: usize) -> u64 {
-        while let Some((byte, rest)) = self.rest.split_first()
-            && (self.place < place || matches!(byte, b'\r' | b'\n'))
+        if let Some(phone) = &read.phone
+            && let Some(first) = first_of(&mut phones, phone, row.line)
         {
-            self.line += u64::from(*byte == b'\n');
-            self.place += 1;
-            self.rest = rest;
+            faults.push(row.fault(PHONE, format_args!("{phone} stands in row {first} already")));
         }
-        self.line
+        if faults.is_empty() { Ok(read) } else { Err(faults) }
+    })
+}
+
+/// Where it stood first, if it did.
+pub(crate) fn first_of<T: Ord + Clone>(seen: &mut BTreeMap<T, u64>, value: &T, line: u64) -> Option<u64> {
+    let first = seen.get(value).copied();
+    if first.is_none() {
+        seen.insert(value.clone(), line);
+    }
+    first
+}
+
+fn read_row(row: &Row) -> Result<VehicleRow, Vec<Fault>> {
+    let plate = read_plate(row.cell(PLATE), row.cell(COLOUR));
+    let phone = row.parsed::<TerminalId>(PHONE);
+    let kind = row.cell(USE).map(|text| read_use(text).ok_or_else(|| row.fault(USE, unknown_use(text)))).transpose();
+    let scope = row.cell(SCOPE).map(|text| read_scope(text).map_err(|error| row.fault(SCOPE, error))).transpose();
+    match (plate, phone, kind, scope) {
+        (Ok(plate), Ok(phone), Ok(kind), Ok(scope)) => {
+            let carrier = row.cell(CARRIER).map(str::to_owned);
+            Ok(VehicleRow { row: row.line, plate, carrier, phone, kind, scope })
+        }
+        (plate, phone, kind, scope) => {
+            Err([plate.err(), phone.err(), kind.err(), scope.err()].into_iter().flatten().collect())
+        }
     }
 }
 
-fn read_header(headers: &StringRecord) -> Result<Layout, Vec<Fault>> {
-    let mut layout = Layout::new();
-    let mut faults = Vec::new();
-    for (index, header) in headers.iter().enumerate() {
-        match Column::named(header) {
-            None => faults.push(Fault::field(header, "no such column: plate, colour, carrier, phone").in_row(1)),
-            Some(column) => {
-                if layout.insert(column, index).is_some() {
-                    faults.push(Fault::field(column.name(), "the column stands twice").in_row(1));
-                }
-            }
-        }
-    }
-    for column in [Column::Plate, Column::Colour] {
-        if !layout.contains_key(&column) {
-            faults.push(Fault::field(column.name(), "the column is missing from the header").in_row(1));
-        }
-    }
-    if faults.is_empty() { Ok(layout) } else { Err(faults) }
-}
-
-fn read_row(record: &StringRecord, layout: &Layout, width: usize, row: u64) -> Result<VehicleRow, Vec<Fault>> {
-    if record.len() != width {
-        return Err(vec![Fault::whole(format!("{} cells, the header has {width}", record.len()))]);
-    }
-    let cell = |column| layout.get(&column).and_then(|i| record.get(*i)).filter(|text| !text.is_empty());
-    let plate = read_plate(cell(Column::Plate), cell(Column::Colour));
-    let phone = cell(Column::Phone).map(str::parse::<TerminalId>).transpose().map_err(|e| Fault::field("phone", e));
-    match (plate, phone) {
-        (Ok(plate), Ok(phone)) => {
-            Ok(VehicleRow { row, plate, carrier: cell(Column::Carrier).map(str::to_owned), phone })
-        }
-        (plate, phone) => Err(plate.err().into_iter().chain(phone.err()).collect()),
+fn read_use(text: &str) -> Option<VehicleUse> {
+    match text {
+        "危险货物" | "危险货物运输" => Some(VehicleUse::DangerousGoods),
+        "普通货物" | "普通货运" => Some(VehicleUse::Ordinary),
+        name => VehicleUse::from_name(name),
     }
 }
 
-fn read_plate(text: Option<&str>, colour: Option<&str>) -> Result<Plate, Fault> {
+fn unknown_use(text: &str) -> String {
+    format!("{text:?} is none of dangerous_goods, ordinary")
+}
+
+/// Classes and divisions between blanks, commas or the Chinese enumeration comma; `类` and `项` are understood.
+fn read_scope(text: &str) -> Result<Vec<Division>, model::GoodsError> {
+    let separator = |c: char| c.is_whitespace() || matches!(c, ',' | '，' | '、' | ';' | '；');
+    let parts = text.split(separator).map(|part| part.trim_end_matches(['类', '项'])).filter(|part| !part.is_empty());
+    parts.map(str::parse).collect()
+}
+
+/// A plate out of two cells.
+pub(crate) fn read_plate(text: Option<&str>, colour: Option<&str>) -> Result<Plate, Fault> {
     let text = text.ok_or_else(|| Fault::field("plate", "the cell is empty"))?;
     let colour = colour.ok_or_else(|| Fault::field("colour", "the cell is empty"))?;
     let code = colour.parse().ok().or_else(|| {
@@ -182,19 +134,6 @@ fn read_plate(text: Option<&str>, colour: Option<&str>) -> Result<Plate, Fault> 
         Fault::field("colour", format!("no plate colour: {colour:?} (1 蓝, 2 黄, 3 黑, 4 白, 5 绿, 9 其他, 91-94)"))
     })?;
     Plate::new(text, code).map_err(|e| Fault::field("plate", e))
-}
-
-fn repeated(rows: &[VehicleRow]) -> Vec<Fault> {
-    let (mut plates, mut phones, mut faults) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    for row in rows {
-        if let Some(first) = plates.insert(&row.plate, row.row) {
-            faults.push(Fault::field("plate", format!("{} stands in row {first} already", row.plate)).in_row(row.row));
-        }
-        if let Some((phone, first)) = row.phone.and_then(|p| phones.insert(p, row.row).map(|first| (p, first))) {
-            faults.push(Fault::field("phone", format!("{phone} stands in row {first} already")).in_row(row.row));
-        }
-    }
-    faults
 }
 
 #[cfg(test)]
@@ -244,7 +183,23 @@ mod tests {
                 "! row 1: colour: the column is missing from the header",
             ],
         );
-        check("plate,colour,weight\n", &["! row 1: weight: no such column: plate, colour, carrier, phone"]);
+        check("plate,colour,weight\n", &["! row 1: weight: no such column: plate, colour, carrier, phone, use, scope"]);
+    }
+
+    #[test]
+    fn use_and_scope_are_read() {
+        let file = "plate,colour,use,scope\n云D1,2,ordinary,\n云D2,2,,2.1项、3类\n";
+        let rows = read_vehicles(file.as_bytes()).unwrap();
+        assert_eq!((rows[0].kind, rows[0].scope.as_deref()), (Some(VehicleUse::Ordinary), None));
+        let scope: Vec<_> = rows[1].scope.iter().flatten().map(Division::to_string).collect();
+        assert_eq!((rows[1].kind, scope), (None, vec!["2.1".to_owned(), "3".to_owned()]));
+        check(
+            "plate,colour,use,scope\n云D1,2,bus,3.9\n",
+            &[
+                "! row 2: use: \"bus\" is none of dangerous_goods, ordinary",
+                "! row 2: scope: not a class or division of goods like 3 or 2.1: \"3.9\"",
+            ],
+        );
     }
 
     #[test]

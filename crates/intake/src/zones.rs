@@ -1,20 +1,22 @@
 //! Zones as GeoJSON features: what a zone says in its properties, read strictly and written back the same.
 
-use model::{Direction, Geometry, Timestamp, Zone, ZoneId, ZoneKind, ZoneRule};
+use model::{Direction, Geometry, LegalBasis, Timestamp, Zone, ZoneId, ZoneKind, ZoneRule, check_rules};
 use serde_json::{Map, Value, json};
 
-use crate::geometry::{self, Extents};
-use crate::{Crs, Fault, decode_text};
+use crate::fault::all_or_nothing;
+use crate::geometry::{self, Each, Extents, Frame};
+use crate::reader::{Reader, STRANGE_MAX};
+use crate::{Crs, Fault, decode_text, rules};
 
 /// Most features of one file.
 pub const ZONES_MAX: usize = 10_000;
 /// Longest name, in characters.
 const NAME_MAX: usize = 200;
-/// Longest legal basis, in characters.
-const LEGAL_BASIS_MAX: usize = 2_000;
+/// Longest text about a zone, in characters.
+const TEXT_MAX: usize = 2_000;
 
-/// Properties that a zone may have. The last two are the server's: they are written, and ignored when they come back.
-const PROPERTIES: [&str; 12] = [
+/// Properties that a zone may have. The last three are the server's: they are written, and ignored when they come back.
+const PROPERTIES: [&str; 15] = [
     "name",
     "kind",
     "rules",
@@ -24,12 +26,13 @@ const PROPERTIES: [&str; 12] = [
     "valid_from",
     "valid_to",
     "legal_basis",
+    "place",
+    "detour",
     "source_crs",
     "revision",
     "recorded_at",
+    "drafted_by",
 ];
-const DIRECTIONS: [(&str, Direction); 3] =
-    [("both", Direction::Both), ("forward", Direction::Forward), ("backward", Direction::Backward)];
 
 /// A zone as it is drawn: no revision yet, and an identity only when the feature names one.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +50,11 @@ pub struct ZoneDraft {
     /// The system that it was drawn in.
     pub source_crs: Crs,
     /// The document behind it.
-    pub legal_basis: String,
+    pub legal: LegalBasis,
+    /// The place as the document says it.
+    pub place: String,
+    /// The way around it.
+    pub detour: String,
     /// From when it binds.
     pub valid_from: Option<Timestamp>,
     /// Until when it binds, exclusive.
@@ -66,7 +73,10 @@ impl ZoneDraft {
             geometry: self.geometry,
             rules: self.rules,
             source_crs: self.source_crs.name().to_owned(),
-            legal_basis: self.legal_basis,
+            legal: self.legal,
+            place: self.place,
+            detour: self.detour,
+            drafted_by: None,
             valid_from: self.valid_from,
             valid_to: self.valid_to,
             recorded_at: Timestamp::default(),
@@ -76,26 +86,33 @@ impl ZoneDraft {
     /// Whether a recorded zone says the same, whatever its identity and revision.
     #[must_use]
     pub fn says_the_same_as(&self, zone: &Zone) -> bool {
-        let same = self.clone().into_zone(zone.id, zone.revision);
-        Zone { recorded_at: zone.recorded_at, ..same } == *zone
+        self.name == zone.name
+            && self.kind == zone.kind
+            && self.geometry == zone.geometry
+            && self.rules == zone.rules
+            && self.source_crs.name() == zone.source_crs
+            && self.legal == zone.legal
+            && self.place == zone.place
+            && self.detour == zone.detour
+            && (self.valid_from, self.valid_to) == (zone.valid_from, zone.valid_to)
     }
 }
 
-/// Reads a feature, its coordinates in `crs`. With [`Crs::Wgs84`] the property `source_crs` is kept as it is, so that
+/// Reads a feature, its coordinates in the frame's system, where they must lie. With [`Crs::Wgs84`] the property `source_crs` is kept as it is, so that
 /// a zone that was read can be written back.
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its member or property.
-pub fn read_zone(feature: &Value, crs: Crs) -> Result<ZoneDraft, Vec<Fault>> {
+pub fn read_zone(feature: &Value, frame: impl Into<Frame>) -> Result<ZoneDraft, Vec<Fault>> {
+    let frame = frame.into();
     let object = feature.as_object().ok_or_else(|| vec![Fault::whole("a zone must be a GeoJSON Feature")])?;
     let mut faults = Vec::new();
     if object.get("type").and_then(Value::as_str) != Some("Feature") {
         faults.push(Fault::field("type", "must be \"Feature\""));
     }
     let known = ["type", "id", "geometry", "properties", "bbox"];
-    faults.extend(
-        object.keys().filter(|key| !known.contains(&key.as_str())).map(|key| Fault::field(key, "unknown member")),
-    );
+    let strange = object.keys().filter(|key| !known.contains(&key.as_str()));
+    faults.extend(strange.take(STRANGE_MAX).map(|key| Fault::field(key, "unknown member")));
     let none = Map::new();
     let properties = match object.get("properties") {
         Some(Value::Object(properties)) => properties,
@@ -105,146 +122,108 @@ pub fn read_zone(feature: &Value, crs: Crs) -> Result<ZoneDraft, Vec<Fault>> {
             &none
         }
     };
-    let mut reader = Reader { properties, faults };
-    let id = reader.id(object.get("id"));
-    let draft = reader.draft(id, object.get("geometry").unwrap_or(&Value::Null), crs);
+    let id = object.get("id").filter(|id| !id.is_null());
+    let parsed = id.and_then(Value::as_str).and_then(|text| text.parse().ok());
+    if id.is_some() && parsed.is_none() {
+        faults.push(Fault::field("id", "must be the id of a zone (z_...), or absent for a new one"));
+    }
+    let mut reader = Reader::new("properties", properties);
+    let draft = read_draft(&mut reader, parsed, object.get("geometry").unwrap_or(&Value::Null), &frame);
+    faults.extend(reader.faults);
     match draft {
-        Some(draft) if reader.faults.is_empty() => Ok(draft),
-        _ => Err(reader.faults),
+        Some(draft) if faults.is_empty() => Ok(draft),
+        _ => Err(faults),
     }
 }
 
-/// Reads properties, gathering what is wrong with them. JSON `null` counts as absent.
-struct Reader<'a> {
-    properties: &'a Map<String, Value>,
-    faults: Vec<Fault>,
+fn read_draft(reader: &mut Reader<'_>, id: Option<ZoneId>, shape: &Value, frame: &Frame) -> Option<ZoneDraft> {
+    reader.only(&PROPERTIES);
+    let kinds = ZoneKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    let kind = reader.choice("kind", ZoneKind::from_name, &kinds).unwrap_or(ZoneKind::Custom);
+    let name = reader.text("name", NAME_MAX).filter(|name| !name.is_empty());
+    let rules = rules::read(reader, kind);
+    if let Err(fault) = check_rules(&rules) {
+        reader.fault(&fault.field, fault.message);
+    }
+    let extents = read_extents(reader);
+    let source = reader.choice("source_crs", Crs::from_name, "wgs84, cgcs2000, gcj02, bd09");
+    let legal = read_legal(reader);
+    let (valid_from, valid_to) = (reader.time("valid_from"), reader.time("valid_to"));
+    if let (Some(from), Some(to)) = (valid_from, valid_to)
+        && from >= to
+    {
+        reader.fault("valid_to", "must be after valid_from");
+    }
+    let place = reader.text("place", TEXT_MAX).unwrap_or_default();
+    let detour = reader.text("detour", TEXT_MAX).unwrap_or_default();
+    let geometry = geometry::read(shape, &extents, frame).map_err(|fault| reader.faults.push(fault)).ok()?;
+    Some(ZoneDraft {
+        id,
+        name: name.unwrap_or_else(|| kind.name_zh().to_owned()),
+        kind,
+        geometry,
+        rules,
+        source_crs: if frame.crs == Crs::Wgs84 { source.unwrap_or_default() } else { frame.crs },
+        legal,
+        place,
+        detour,
+        valid_from,
+        valid_to,
+    })
 }
 
-impl Reader<'_> {
-    fn fault(&mut self, property: &str, message: impl std::fmt::Display) {
-        self.faults.push(Fault::field(format!("properties.{property}"), message));
+fn read_extents(reader: &mut Reader<'_>) -> Extents {
+    let radius = reader.get("radius_m").map(Value::as_f64);
+    if radius == Some(None) {
+        reader.fault("radius_m", "must be a number of metres");
     }
+    let direction = |value: &Value| value.as_str().and_then(Direction::from_name);
+    Extents {
+        half_width_m: read_each(reader, "half_width_m", Value::as_f64, "a number of metres"),
+        radius_m: radius.flatten(),
+        direction: read_each(reader, "direction", direction, "one of both, forward, backward"),
+    }
+}
 
-    fn get(&self, property: &str) -> Option<&Value> {
-        self.properties.get(property).filter(|value| !value.is_null())
+fn read_each<T>(
+    reader: &mut Reader<'_>,
+    member: &str,
+    read: impl Fn(&Value) -> Option<T>,
+    what: &str,
+) -> Option<Each<T>> {
+    let value = reader.get(member)?;
+    let each = match value {
+        Value::Array(list) => list.iter().map(&read).collect::<Option<Vec<_>>>().map(Each::List),
+        one => read(one).map(Each::All),
+    };
+    if each.is_none() {
+        reader.fault(member, format!("must be {what}, or a list of them"));
     }
+    each
+}
 
-    fn id(&mut self, id: Option<&Value>) -> Option<ZoneId> {
-        let id = id.filter(|id| !id.is_null())?;
-        let parsed = id.as_str().and_then(|text| text.parse().ok());
-        if parsed.is_none() {
-            self.faults.push(Fault::field("id", "must be the id of a zone (z_...), or absent for a new one"));
-        }
-        parsed
+/// A title, or all that identifies a document.
+fn read_legal(reader: &mut Reader<'_>) -> LegalBasis {
+    if reader.get("legal_basis").is_some_and(Value::is_string) {
+        return LegalBasis::titled(reader.text("legal_basis", TEXT_MAX).unwrap_or_default());
     }
-
-    fn text(&mut self, property: &'static str, chars_max: usize) -> Option<String> {
-        match self.get(property)?.as_str().map(str::trim) {
-            Some(text) if text.chars().count() <= chars_max && !text.contains(char::is_control) => {
-                return Some(text.to_owned());
-            }
-            Some(_) => self.fault(property, format!("must be one line of at most {chars_max} characters")),
-            None => self.fault(property, "must be a text"),
-        }
-        None
-    }
-
-    /// One of a list of names.
-    fn choice<T>(&mut self, property: &'static str, find: impl Fn(&str) -> Option<T>, names: &str) -> Option<T> {
-        let value = self.get(property)?;
-        let found = value.as_str().and_then(&find);
-        if found.is_none() {
-            let message = format!("{value} is none of {names}");
-            self.fault(property, message);
-        }
-        found
-    }
-
-    fn metres(&mut self, property: &'static str) -> Option<f64> {
-        let metres = self.get(property)?.as_f64();
-        if metres.is_none() {
-            self.fault(property, "must be a number of metres");
-        }
-        metres
-    }
-
-    fn time(&mut self, property: &'static str) -> Option<Timestamp> {
-        match self.get(property)?.as_str().map(str::parse::<Timestamp>) {
-            Some(Ok(time)) => Some(time),
-            Some(Err(error)) => {
-                self.fault(property, error);
-                None
-            }
-            None => {
-                self.fault(property, "must be an RFC 3339 time with offset");
-                None
-            }
-        }
-    }
-
-    fn rules(&mut self) -> Vec<ZoneRule> {
-        let Some(value) = self.get("rules") else { return Vec::new() };
-        let Some(list) = value.as_array().cloned() else {
-            self.fault("rules", "must be a list like [{\"type\":\"forbidden\"}]");
-            return Vec::new();
-        };
-        let mut rules = Vec::new();
-        for (i, rule) in list.iter().enumerate() {
-            let kind = rule.get("type").and_then(Value::as_str);
-            match kind.and_then(ZoneRule::from_name) {
-                Some(rule) if rules.contains(&rule) => self.fault(&format!("rules[{i}]"), "stands twice"),
-                Some(rule) => rules.push(rule),
-                None => self.fault(&format!("rules[{i}].type"), "must be \"forbidden\""),
-            }
-            for key in rule.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "type") {
-                self.fault(&format!("rules[{i}].{key}"), "unknown property");
-            }
-        }
-        rules
-    }
-
-    fn draft(&mut self, id: Option<ZoneId>, shape: &Value, crs: Crs) -> Option<ZoneDraft> {
-        for key in self.properties.keys().filter(|key| !PROPERTIES.contains(&key.as_str())) {
-            self.faults.push(Fault::field(format!("properties.{key}"), "unknown property"));
-        }
-        let kinds = ZoneKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
-        let kind = self.choice("kind", ZoneKind::from_name, &kinds).unwrap_or(ZoneKind::Custom);
-        let name = self.text("name", NAME_MAX).filter(|name| !name.is_empty());
-        let rules = self.rules();
-        let direction = |name: &str| DIRECTIONS.iter().find(|(known, _)| *known == name).map(|(_, d)| *d);
-        let extents = Extents {
-            half_width_m: self.metres("half_width_m"),
-            radius_m: self.metres("radius_m"),
-            direction: self.choice("direction", direction, "both, forward, backward"),
-        };
-        let source = self.choice("source_crs", Crs::from_name, "wgs84, cgcs2000, gcj02, bd09");
-        let legal_basis = self.text("legal_basis", LEGAL_BASIS_MAX).unwrap_or_default();
-        let (valid_from, valid_to) = (self.time("valid_from"), self.time("valid_to"));
-        if let (Some(from), Some(to)) = (valid_from, valid_to)
-            && from >= to
-        {
-            self.fault("valid_to", "must be after valid_from");
-        }
-        let geometry = geometry::read(shape, extents, crs).map_err(|fault| self.faults.push(fault)).ok()?;
-        Some(ZoneDraft {
-            id,
-            name: name.unwrap_or_else(|| kind.name_zh().to_owned()),
-            kind,
-            geometry,
-            rules,
-            source_crs: if crs == Crs::Wgs84 { source.unwrap_or_default() } else { crs },
-            legal_basis,
-            valid_from,
-            valid_to,
-        })
-    }
+    let document = reader.one("legal_basis", |path, value| {
+        let mut reader = Reader::of(path, value).map_err(|fault| vec![fault])?;
+        reader.only(&["issuer", "number", "title", "url"]);
+        let mut text = |member| reader.text(member, TEXT_MAX).unwrap_or_default();
+        let legal =
+            LegalBasis { issuer: text("issuer"), number: text("number"), title: text("title"), url: text("url") };
+        reader.finish(legal)
+    });
+    document.unwrap_or_default()
 }
 
 /// Reads a feature collection, or one feature, all or nothing.
 ///
 /// # Errors
 /// Every bad feature with its number, from 1, and everything that is wrong with it.
-pub fn read_zones(bytes: &[u8], crs: Crs) -> Result<Vec<ZoneDraft>, Vec<Fault>> {
+pub fn read_zones(bytes: &[u8], frame: impl Into<Frame>) -> Result<Vec<ZoneDraft>, Vec<Fault>> {
+    let frame = frame.into();
     let text = decode_text(bytes).map_err(|fault| vec![fault])?;
     let root: Value = serde_json::from_str(&text).map_err(|e| vec![Fault::whole(format!("no JSON: {e}"))])?;
     let features = match root.get("type").and_then(Value::as_str) {
@@ -259,19 +238,12 @@ pub fn read_zones(bytes: &[u8], crs: Crs) -> Result<Vec<ZoneDraft>, Vec<Fault>> 
     if features.len() > ZONES_MAX {
         return Err(vec![Fault::whole(format!("{} features, at most {ZONES_MAX} are taken", features.len()))]);
     }
-    let (mut drafts, mut faults) = (Vec::with_capacity(features.len()), Vec::new());
-    for (row, feature) in (1..).zip(features) {
-        match read_zone(feature, crs) {
-            Ok(draft) => drafts.push(draft),
-            Err(bad) => faults.extend(bad.into_iter().map(|fault| fault.in_row(row))),
-        }
-    }
-    if faults.is_empty() { Ok(drafts) } else { Err(faults) }
+    all_or_nothing((1..).zip(features.iter().map(|feature| read_zone(feature, frame))))
 }
 
 /// The `crs` member of older GeoJSON, as desktop software still writes it: a system other than longitude and latitude
 /// in WGS-84 or CGCS2000 would be kept in the wrong place.
-fn check_declared_crs(root: &Value) -> Result<(), Vec<Fault>> {
+pub(crate) fn check_declared_crs(root: &Value) -> Result<(), Vec<Fault>> {
     let Some(crs) = root.get("crs").filter(|crs| !crs.is_null()) else { return Ok(()) };
     let name = crs.pointer("/properties/name").and_then(Value::as_str).unwrap_or_default();
     if ["CRS84", "EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490"].iter().any(|known| name.ends_with(known)) {
@@ -283,25 +255,35 @@ fn check_declared_crs(root: &Value) -> Result<(), Vec<Fault>> {
 /// A zone as a feature, its coordinates in `crs`.
 #[must_use]
 pub fn write_zone(zone: &Zone, crs: Crs) -> Value {
-    let rules: Vec<_> = zone.rules.iter().map(|rule| json!({"type": rule.name()})).collect();
     let mut properties = json!({
         "name": zone.name,
         "kind": zone.kind.name(),
-        "rules": rules,
+        "rules": zone.rules.iter().map(rules::write).collect::<Vec<_>>(),
         "valid_from": zone.valid_from.map(|t| t.to_string()),
         "valid_to": zone.valid_to.map(|t| t.to_string()),
-        "legal_basis": zone.legal_basis,
+        "legal_basis": {
+            "issuer": zone.legal.issuer,
+            "number": zone.legal.number,
+            "title": zone.legal.title,
+            "url": zone.legal.url,
+        },
+        "place": zone.place,
+        "detour": zone.detour,
         "source_crs": zone.source_crs,
         "revision": zone.revision,
         "recorded_at": zone.recorded_at.to_string(),
+        "drafted_by": zone.drafted_by,
     });
     match &zone.geometry {
         Geometry::Polygon(_) => {}
         Geometry::Circle { radius_m, .. } => properties["radius_m"] = json!(radius_m),
         Geometry::Corridor { half_width_m, direction, .. } => {
-            let name = DIRECTIONS.iter().find(|(_, known)| known == direction).map(|(name, _)| *name);
             properties["half_width_m"] = json!(half_width_m);
-            properties["direction"] = json!(name);
+            properties["direction"] = json!(direction.name());
+        }
+        Geometry::Corridors(list) => {
+            properties["half_width_m"] = one_or_each(list.iter().map(|c| json!(c.half_width_m)).collect());
+            properties["direction"] = one_or_each(list.iter().map(|c| json!(c.direction.name())).collect());
         }
     }
     json!({
@@ -310,6 +292,14 @@ pub fn write_zone(zone: &Zone, crs: Crs) -> Value {
         "geometry": geometry::write(&zone.geometry, crs),
         "properties": properties,
     })
+}
+
+/// The value that all have, or the list.
+fn one_or_each(list: Vec<Value>) -> Value {
+    match list.split_first() {
+        Some((first, rest)) if rest.iter().all(|other| other == first) => first.clone(),
+        _ => Value::Array(list),
+    }
 }
 
 #[cfg(test)]
@@ -333,7 +323,7 @@ mod tests {
         let drafts = read_zones(square("").as_bytes(), Crs::Wgs84).unwrap();
         assert!(matches!(&drafts[0].geometry, Geometry::Polygon(area) if area.0.len() == 1));
         assert_eq!((drafts[0].kind, drafts[0].name.as_str()), (ZoneKind::Custom, "自定义"));
-        assert_eq!(drafts[0].rules, [ZoneRule::Forbidden]);
+        assert_eq!(drafts[0].rules, [ZoneRule::forbidden()]);
     }
 
     #[test]
@@ -373,6 +363,35 @@ mod tests {
     }
 
     #[test]
+    fn refusals_are_drawn_where_they_are() {
+        for (geometry, properties, drawn) in [
+            (
+                r#"{"type":"Polygon","coordinates":[[[103.8,25.5],[103.9,25.6],[103.9,25.5],[103.8,25.6],[103.8,25.5]]]}"#,
+                "{}",
+                json!({"type": "MultiLineString", "coordinates": [[[103.8, 25.5], [103.9, 25.6]], [[103.9, 25.5], [103.8, 25.6]]]}),
+            ),
+            (
+                r#"{"type":"MultiLineString","coordinates":[[[103.8,25.5],[103.9,25.5]],[[103.8,25.5],[2.35,48.85]]]}"#,
+                r#"{"half_width_m":5}"#,
+                json!({"type": "Point", "coordinates": [2.35, 48.85]}),
+            ),
+            (
+                r#"{"type":"Polygon","coordinates":[[[103.8,25.5],[103.9,25.5],[103.9,25.6],[103.8,25.5]],[[1.8,25.5],[1.9,25.5],[1.9,25.6],[1.8,25.5]]]}"#,
+                "{}",
+                json!({"type": "LineString", "coordinates": [[1.8, 25.5], [1.9, 25.5], [1.9, 25.6], [1.8, 25.5]]}),
+            ),
+        ] {
+            let feature: Value = serde_json::from_str(&with(geometry, properties)).unwrap();
+            let faults = read_zone(&feature, Crs::Wgs84).expect_err(geometry);
+            assert_eq!(faults[0].drawn.as_deref(), Some(&drawn), "{faults:?}");
+        }
+        let swapped = with(r#"{"type":"Point","coordinates":[25.5,103.8]}"#, r#"{"radius_m":9}"#);
+        let faults = read_zone(&serde_json::from_str(&swapped).unwrap(), Crs::Gcj02).unwrap_err();
+        let drawn = faults[0].drawn.as_deref();
+        assert_eq!(drawn, Some(&json!({"type": "Point", "coordinates": [25.5, 103.8]})), "in the system of the file");
+    }
+
+    #[test]
     fn faults_name_their_place() {
         let point = r#"{"type":"Point","coordinates":[103.8,25.5]}"#;
         let bowtie = r#"{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]}"#;
@@ -391,11 +410,31 @@ mod tests {
             (with(point, r#"{"radius_m":1,"rules":[{"type":"slow"}]}"#), "properties.rules[0].type: must be"),
             (
                 with(point, r#"{"radius_m":1,"rules":[{"type":"forbidden","kmh":1}]}"#),
-                "properties.rules[0].kmh: unknown",
+                "properties.rules[0].kmh: unknown property",
             ),
             (with(r#"{"type":"Point","coordinates":[1]}"#, r#"{"radius_m":1}"#), "geometry.coordinates: must be [long"),
             (with(r#"{"type":"Curve"}"#, "{}"), "geometry.type: \"Curve\" is none of"),
             (with(bowtie, "{}"), "geometry.coordinates: part 0, ring 0, vertex 0: the edge from here meets"),
+            (
+                with(r#"{"type":"Point","coordinates":[25.5,103.8]}"#, r#"{"radius_m":9}"#),
+                "geometry.coordinates: part 0, ring 0, vertex 0: 25.5, 103.8 has its axes swapped",
+            ),
+            (
+                with(r#"{"type":"Point","coordinates":[2.35,48.85]}"#, r#"{"radius_m":9}"#),
+                "geometry.coordinates: part 0, ring 0, vertex 0: 2.35, 48.85 lies outside the region 72,0.8,138,56",
+            ),
+            (
+                with(r#"{"type":"Polygon","coordinates":[[[103.8,25.5],[103.81,25.5],[103.81,25.5000045]]]}"#, "{}"),
+                "geometry.coordinates: part 0 is too small: 0.5",
+            ),
+            (
+                with(
+                    r#"{"type":"MultiLineString","coordinates":[[[103.8,25.5],[103.9,25.5]]]}"#,
+                    r#"{"half_width_m":[1,2]}"#,
+                ),
+                "properties.half_width_m: must be one for all lines, or a list of 1",
+            ),
+            (square(r#","legal_basis":{"title":"t","page":3}"#), "properties.legal_basis.page: unknown property"),
             (with("null", "[]"), "properties: must be an object"),
             (r#"{"type":"Feature","style":1}"#.to_owned(), "style: unknown member"),
         ] {

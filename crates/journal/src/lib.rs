@@ -14,6 +14,7 @@ mod decode;
 mod disk;
 mod door_codec;
 mod envelope;
+mod ground_codec;
 mod hash;
 mod index;
 mod landing;
@@ -41,6 +42,7 @@ mod source;
 mod space;
 mod verify;
 mod writer;
+mod zone_codec;
 
 pub use backup::{Copied, CopyError, copy};
 pub use blob::{BLOB_BYTES_MAX, BlobError, BlobId, BlobIdError, Blobs};

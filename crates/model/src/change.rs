@@ -1,8 +1,8 @@
 //! Control records: every change of anything that a rule, the decoder or the workflow reads.
 
 use crate::{
-    Base, Carrier, Command, Forwarder, ForwarderId, Hold, HoldId, Network, TerminalId, Timestamp, Vehicle, VehicleId,
-    Zone, ZoneId,
+    Base, CalendarDay, Carrier, CaseStep, Command, Driver, DriverOn, Forwarder, ForwarderId, Hold, HoldId, Load,
+    Network, Permit, PermitId, Road, RoadId, TerminalId, Timestamp, Vehicle, VehicleId, Zone, ZoneId,
 };
 
 /// One change. The stream of them is the only way anything changes (decision D1).
@@ -95,6 +95,51 @@ pub enum Change {
     },
     /// The views were set aside, so that older frames may be removed and replay can start there.
     BaseTaken(Base),
+    /// A zone that waits for a second person to release it; it binds nobody.
+    ZoneDraft(Zone),
+    /// A draft is given up.
+    ZoneDraftDrop {
+        /// Of which zone.
+        id: ZoneId,
+    },
+    /// A wrong revision is withdrawn as if it had never been, and the facts that rest on it are void.
+    ZoneVoid {
+        /// Which zone.
+        id: ZoneId,
+        /// Which revision.
+        revision: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A permit exists, or is described anew.
+    PermitPut(Permit),
+    /// A permit counts no more from the record's instant on.
+    PermitRevoke {
+        /// Which permit.
+        id: PermitId,
+        /// Why.
+        reason: String,
+    },
+    /// Days of the calendar; what was said of them before counts no more.
+    CalendarPut {
+        /// The days.
+        days: Vec<CalendarDay>,
+    },
+    /// A road exists, or is described anew.
+    RoadPut(Road),
+    /// A road is not in the layer any more.
+    RoadDelete {
+        /// Which road.
+        id: RoadId,
+    },
+    /// A driver exists, or is described anew.
+    DriverPut(Driver),
+    /// Somebody begins or ends to drive.
+    DriverOn(DriverOn),
+    /// What a vehicle carries from an instant on.
+    LoadPut(Load),
+    /// Somebody worked on a case.
+    CaseStep(CaseStep),
 }
 
 impl Change {
@@ -120,6 +165,18 @@ impl Change {
             Self::HoldPut(_) => "hold_put",
             Self::HoldRelease { .. } => "hold_release",
             Self::BaseTaken(_) => "base_taken",
+            Self::ZoneDraft(_) => "zone_draft",
+            Self::ZoneDraftDrop { .. } => "zone_draft_drop",
+            Self::ZoneVoid { .. } => "zone_void",
+            Self::PermitPut(_) => "permit_put",
+            Self::PermitRevoke { .. } => "permit_revoke",
+            Self::CalendarPut { .. } => "calendar_put",
+            Self::RoadPut(_) => "road_put",
+            Self::RoadDelete { .. } => "road_delete",
+            Self::DriverPut(_) => "driver_put",
+            Self::DriverOn(_) => "driver_on",
+            Self::LoadPut(_) => "load_put",
+            Self::CaseStep(_) => "case_step",
         }
     }
 }

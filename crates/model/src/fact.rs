@@ -3,7 +3,7 @@
 use crate::{FactId, RecordRef, Timestamp, VehicleId, ZoneId};
 
 /// Revision of the rules and the decoder in this binary. A binary that judges differently raises it.
-pub const RULE_REVISION: u32 = 1;
+pub const RULE_REVISION: u32 = 3;
 
 /// What a fact says: a visit of a zone, or a violation with its code (domain reference, V01..V25).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,8 +12,44 @@ pub struct FactKind(u16);
 impl FactKind {
     /// A stay in a zone, of whatever kind (区域停留).
     pub const VISIT: Self = Self(0);
+    /// Overspeed on an expressway (高速公路超速), V01.
+    pub const V01: Self = Self(1);
+    /// Fatigue (疲劳驾驶) by the law, V04.
+    pub const V04: Self = Self(4);
     /// Entered a forbidden zone (进入禁行区), V06.
     pub const V06: Self = Self(6);
+    /// Offline (离线), V12.
+    pub const V12: Self = Self(12);
+    /// Offline displacement (离线位移), V13.
+    pub const V13: Self = Self(13);
+    /// Drift (漂移), V14.
+    pub const V14: Self = Self(14);
+    /// Antenna cut or power off (天线断开, 断电), V15.
+    pub const V15: Self = Self(15);
+    /// The driver presses the emergency button (紧急报警), V24.
+    pub const V24: Self = Self(24);
+    /// Suspected accident (疑似事故), V25.
+    pub const V25: Self = Self(25);
+    /// Fatigue by night, as the assessment counts it: V04 in its second profile.
+    pub const V04_NIGHT: Self = Self(104);
+    /// From here on kinds are alarm bits: they are neither visits nor violations.
+    pub const ALARMS: Self = Self(1000);
+
+    /// The terminal says by this bit of the alarm word (报警标志位) that something is the case.
+    #[must_use]
+    pub const fn alarm(bit: u8) -> Self {
+        Self(Self::ALARMS.0 + bit as u16)
+    }
+
+    /// The bit of the alarm word that it speaks of, if it does.
+    #[must_use]
+    pub const fn alarm_bit(self) -> Option<u8> {
+        if self.0 >= Self::ALARMS.0 && self.0 < Self::ALARMS.0 + 32 {
+            Some((self.0 - Self::ALARMS.0) as u8)
+        } else {
+            None
+        }
+    }
 
     /// The kind kept under that number.
     #[must_use]
@@ -21,7 +57,7 @@ impl FactKind {
         Self(number)
     }
 
-    /// The number under which the kind is kept: 0 a visit, n the violation Vn.
+    /// The number under which the kind is kept: 0 a visit, n the violation Vn, 100 + n its second profile, 1000 + n the alarm bit n.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
@@ -30,7 +66,7 @@ impl FactKind {
     /// Whether people work on it as a case.
     #[must_use]
     pub const fn is_violation(self) -> bool {
-        self.0 != 0
+        self.0 != 0 && self.0 < Self::ALARMS.0
     }
 
     /// The kind of that name.
@@ -39,15 +75,26 @@ impl FactKind {
         if name == "visit" {
             return Some(Self::VISIT);
         }
+        if let Some(bit) = name.strip_prefix("alarm-").filter(|bit| bit.len() == 2) {
+            return bit.parse().ok().filter(|bit| *bit < 32).map(Self::alarm);
+        }
+        if name == "V04-night" {
+            return Some(Self::V04_NIGHT);
+        }
         let number: u16 = name.strip_prefix('V')?.parse().ok()?;
         (1..=25).contains(&number).then_some(Self(number))
     }
 }
 
-/// `visit` or `V06`.
+/// `visit`, `V06` or `alarm-05`.
 impl std::fmt::Display for FactKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.is_violation() { write!(f, "V{:02}", self.0) } else { f.write_str("visit") }
+        match self.alarm_bit() {
+            Some(bit) => write!(f, "alarm-{bit:02}"),
+            None if self == &Self::V04_NIGHT => f.write_str("V04-night"),
+            None if self.is_violation() => write!(f, "V{:02}", self.0),
+            None => f.write_str("visit"),
+        }
     }
 }
 
@@ -85,6 +132,55 @@ pub struct Measures {
     pub end_lat_e7: i32,
     /// Greatest depth inside, metres from the edge.
     pub depth_max_m: u32,
+    /// How far the start may be off, either way, milliseconds: true in 95 of 100 cases. [`Measures::ERROR_UNKNOWN`]
+    /// when nothing is known from before.
+    pub start_error_ms: u32,
+    /// The same of the end; 0 while it lasts.
+    pub end_error_ms: u32,
+}
+
+impl Measures {
+    /// No bound can be stated: the stay was found, or lost, where nothing is known of the way.
+    pub const ERROR_UNKNOWN: u32 = u32::MAX;
+}
+
+/// Whether a fact holds. The numbers are kept and never change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// It holds.
+    #[default]
+    Stands = 0,
+    /// A tick made it visible before a fix bore it out.
+    Provisional = 1,
+    /// It was judged again, and is not found any more.
+    Void = 2,
+    /// It happened, and what was recorded later allowed it.
+    Excused = 3,
+}
+
+impl Standing {
+    /// The standing kept under that number.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Stands),
+            1 => Some(Self::Provisional),
+            2 => Some(Self::Void),
+            3 => Some(Self::Excused),
+            _ => None,
+        }
+    }
+
+    /// The name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stands => "stands",
+            Self::Provisional => "provisional",
+            Self::Void => "void",
+            Self::Excused => "excused",
+        }
+    }
 }
 
 /// One fact in one revision.
@@ -98,9 +194,9 @@ pub struct Fact {
     pub kind: FactKind,
     /// About whom.
     pub vehicle: VehicleId,
-    /// In which zone.
+    /// In which zone; [`ZoneId::NONE`] when it hangs on the vehicle alone.
     pub zone: ZoneId,
-    /// By which revision of the zone.
+    /// By which revision of the zone; 0 for no zone.
     pub zone_revision: u32,
     /// When it began: an interpolated instant.
     pub started_at: Timestamp,
@@ -110,6 +206,8 @@ pub struct Fact {
     pub confidence: Confidence,
     /// Whether it rests on a fix that came after one of later event time had been judged (补传).
     pub detected_late: bool,
+    /// Whether it holds.
+    pub standing: Standing,
     /// By which revision of the rules.
     pub rule_revision: u32,
     /// What was measured.
@@ -121,6 +219,12 @@ pub struct Fact {
 impl Fact {
     /// How many references a fact carries at most.
     pub const EVIDENCE_MAX: usize = 32;
+
+    /// Whether it is about a zone; otherwise it hangs on the vehicle alone.
+    #[must_use]
+    pub const fn has_zone(&self) -> bool {
+        self.zone_revision != 0
+    }
 }
 
 #[cfg(test)]
@@ -129,12 +233,25 @@ mod tests {
 
     #[test]
     fn kinds_have_names() {
-        for (kind, name) in [(FactKind::VISIT, "visit"), (FactKind::V06, "V06")] {
+        for (kind, name) in [
+            (FactKind::VISIT, "visit"),
+            (FactKind::V06, "V06"),
+            (FactKind::V04_NIGHT, "V04-night"),
+            (FactKind::alarm(5), "alarm-05"),
+        ] {
             assert_eq!(kind.to_string(), name);
             assert_eq!(FactKind::from_name(name), Some(kind));
         }
-        for bad in ["V26", "V0", "v06", "", "visits"] {
+        for bad in ["V26", "V0", "v06", "", "visits", "alarm-32", "alarm-5", "alarm--1"] {
             assert_eq!(FactKind::from_name(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn standings_have_numbers() {
+        for number in 0..4 {
+            assert_eq!(Standing::from_number(number).map(|standing| standing as i64), Some(number));
+        }
+        assert_eq!(Standing::from_number(4), None);
     }
 }

@@ -32,6 +32,8 @@ impl Marks {
     pub const BATCH: Self = Self(1 << 9);
     /// Came as a blind-area supplement (盲区补报, 0x0704 type 1).
     pub const BACKFILL: Self = Self(1 << 10);
+    /// Came after a fix of later event time of the same vehicle had been judged (补传).
+    pub const LATE: Self = Self(1 << 11);
 
     const UNJUDGEABLE: u16 =
         Self::UNDATED.0 | Self::TOO_OLD.0 | Self::FUTURE.0 | Self::NO_POSITION.0 | Self::OFF_GLOBE.0;

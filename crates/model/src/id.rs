@@ -116,6 +116,10 @@ identity!(
     /// A zone (区域) under control, across all its revisions.
     ZoneId, u64, "z_", 13
 );
+impl ZoneId {
+    /// No zone: of facts that hang on the vehicle alone.
+    pub const NONE: Self = Self(0);
+}
 identity!(
     /// A command to a terminal (下行指令).
     CommandId, u64, "c_", 13
@@ -127,6 +131,18 @@ identity!(
 identity!(
     /// A hold: data sealed after an accident (数据封存), which retention must not touch.
     HoldId, u64, "h_", 13
+);
+identity!(
+    /// A permit (通行证, 报备, 通知通行).
+    PermitId, u64, "m_", 13
+);
+identity!(
+    /// A road (公路).
+    RoadId, u64, "r_", 13
+);
+identity!(
+    /// A driver (驾驶员).
+    DriverId, u64, "d_", 13
 );
 identity!(
     /// A computed fact, the same in every replay: a hash of what it is about.

@@ -37,6 +37,18 @@ pub enum Permission {
     JournalRead,
     /// Seal data against retention, and release it.
     HoldsWrite,
+    /// See permits.
+    PermitsRead,
+    /// Record and revoke permits.
+    PermitsWrite,
+    /// See drivers, and who drove what.
+    DriversRead,
+    /// Record drivers, and who drives what.
+    DriversWrite,
+    /// See thresholds and other settings.
+    SettingsRead,
+    /// Set thresholds and other settings.
+    SettingsWrite,
 }
 
 impl Permission {
@@ -58,6 +70,12 @@ impl Permission {
         Self::DoorWrite,
         Self::JournalRead,
         Self::HoldsWrite,
+        Self::PermitsRead,
+        Self::PermitsWrite,
+        Self::DriversRead,
+        Self::DriversWrite,
+        Self::SettingsRead,
+        Self::SettingsWrite,
     ];
 }
 
@@ -109,6 +127,7 @@ impl Role {
                     | Permission::CommandsSend
                     | Permission::CommandsRead
                     | Permission::EventsRead
+                    | Permission::PermitsRead
             ),
         }
     }

@@ -8,74 +8,28 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use crate::{
-    Base, CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Forwarder, ForwarderId, Hold, HoldId,
-    Network, Plate, Scope, TerminalId, Timestamp, VehicleId, Zone, ZoneId,
+    Base, Binding, Carrier, CarrierId, Change, CommandId, CommandOrigin, ControlRecord, EffectId, Fix, Forwarder,
+    ForwarderId, Hold, HoldId, Network, Plate, Records, Scope, Terminal, TerminalId, Timestamp, Vehicle, VehicleId,
+    Zone, ZoneId,
 };
 
-/// A carrier (承运人).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carrier {
-    /// Which carrier.
-    pub id: CarrierId,
-    /// Its name.
-    pub name: String,
+/// One entry of a zone's history.
+#[derive(Clone, Debug)]
+struct ZoneEntry {
+    /// From when on it governs.
+    from: Timestamp,
+    /// The revision; `None` for a withdrawal.
+    zone: Option<Arc<Zone>>,
+    /// Why it counts as never recorded, when it does.
+    void: Option<Arc<str>>,
 }
 
-/// A vehicle (车辆).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vehicle {
-    /// Which vehicle.
-    pub id: VehicleId,
-    /// Its plate; `None` for a vehicle that registered without one.
-    pub plate: Option<Plate>,
-    /// Who runs it.
-    pub carrier: Option<CarrierId>,
+/// A zone's revisions and withdrawals, in the order of their records.
+type ZoneHistory = Vec<ZoneEntry>;
+
+fn standing(history: &ZoneHistory) -> Option<&Arc<Zone>> {
+    history.iter().rev().find(|entry| entry.void.is_none())?.zone.as_ref()
 }
-
-/// From when on a terminal speaks for a vehicle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// Event time from which it holds, until the next one.
-    pub from: Timestamp,
-    /// The vehicle.
-    pub vehicle: VehicleId,
-}
-
-/// A terminal (终端) and what it speaks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terminal {
-    /// Which terminal.
-    pub id: TerminalId,
-    /// Manufacturer id (制造商ID).
-    pub maker: String,
-    /// Model (终端型号).
-    pub model: String,
-    /// Terminal id (终端ID).
-    pub device: String,
-    /// Raised when its codes are revoked; part of the authentication code.
-    pub epoch: u32,
-    /// Whether it may speak.
-    pub admitted: bool,
-    /// By `from`, ascending.
-    pub bindings: Vec<Binding>,
-}
-
-impl Terminal {
-    /// Whose position a report of that event time is.
-    #[must_use]
-    pub fn vehicle_at(&self, time: Timestamp) -> Option<VehicleId> {
-        self.bindings.iter().rev().find(|binding| binding.from <= time).map(|binding| binding.vehicle)
-    }
-
-    /// Whom it speaks for now.
-    #[must_use]
-    pub fn vehicle(&self) -> Option<VehicleId> {
-        self.bindings.last().map(|binding| binding.vehicle)
-    }
-}
-
-/// A zone's revisions with the instants from which they govern; `None` for a withdrawal.
-type ZoneHistory = Vec<(Timestamp, Option<Arc<Zone>>)>;
 
 /// Everything that was recorded, as of one place in the control stream.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +53,7 @@ pub struct Registry {
     holds: OrdMap<HoldId, Arc<Hold>>,
     /// By the envelope that they reflect.
     bases: OrdMap<u64, Base>,
+    records: Records,
 }
 
 impl Registry {
@@ -109,6 +64,7 @@ impl Registry {
         }
         self.seq = record.seq;
         self.recorded_at = record.recorded_at;
+        self.records.apply(record);
         match &record.change {
             Change::CarrierPut(carrier) => self.put_carrier(carrier),
             Change::VehiclePut(vehicle) => self.put_vehicle(vehicle),
@@ -149,6 +105,18 @@ impl Registry {
             Change::BaseTaken(base) => {
                 self.bases.insert(base.position.seq, base.clone());
             }
+            Change::ZoneVoid { id, revision, reason } => self.void_zone(*id, *revision, reason),
+            Change::ZoneDraft(_)
+            | Change::ZoneDraftDrop { .. }
+            | Change::PermitPut(_)
+            | Change::PermitRevoke { .. }
+            | Change::CalendarPut { .. }
+            | Change::RoadPut(_)
+            | Change::RoadDelete { .. }
+            | Change::DriverPut(_)
+            | Change::DriverOn(_)
+            | Change::LoadPut(_)
+            | Change::CaseStep(_) => {}
         }
     }
 
@@ -235,14 +203,23 @@ impl Registry {
         zone.recorded_at = record.recorded_at;
         let from = zone.valid_from.unwrap_or(record.recorded_at);
         let history = Arc::make_mut(self.zones.entry(zone.id).or_default());
-        history.push((from, Some(Arc::new(zone))));
+        history.push(ZoneEntry { from, zone: Some(Arc::new(zone)), void: None });
         self.zones_seq = record.seq;
     }
 
     fn delete_zone(&mut self, id: ZoneId, record: &ControlRecord) {
         if let Some(history) = self.zones.get_mut(&id) {
-            Arc::make_mut(history).push((record.recorded_at, None));
+            Arc::make_mut(history).push(ZoneEntry { from: record.recorded_at, zone: None, void: None });
             self.zones_seq = record.seq;
+        }
+    }
+
+    fn void_zone(&mut self, id: ZoneId, revision: u32, reason: &str) {
+        let Some(history) = self.zones.get_mut(&id) else { return };
+        let is_it = |entry: &&mut ZoneEntry| entry.zone.as_ref().is_some_and(|zone| zone.revision == revision);
+        if let Some(entry) = Arc::make_mut(history).iter_mut().find(is_it) {
+            entry.void = Some(reason.into());
+            self.zones_seq = self.seq;
         }
     }
 
@@ -352,40 +329,65 @@ impl Registry {
         self.terminals.get(&terminal)?.vehicle_at(time)
     }
 
+    /// Whether a fix that is stored with a vehicle is its own: its terminal did not, as was recorded later, speak for
+    /// another at that event time.
+    #[must_use]
+    pub fn owns(&self, vehicle: VehicleId, fix: &Fix) -> bool {
+        !fix.is_dated() || self.vehicle_at(fix.terminal, fix.time).is_none_or(|owner| owner == vehicle)
+    }
+
     /// The revision of a zone that stands: the last one, unless it was withdrawn.
     #[must_use]
     pub fn zone(&self, id: ZoneId) -> Option<&Arc<Zone>> {
-        self.zones.get(&id)?.last()?.1.as_ref()
+        standing(self.zones.get(&id)?)
     }
 
-    /// The highest revision that a zone ever had; 0 for an unknown zone.
+    /// The highest revision that a zone ever had, also a void one; 0 for an unknown zone.
     #[must_use]
     pub fn zone_revision(&self, id: ZoneId) -> u32 {
-        self.zones.get(&id).map_or(0, |history| history.iter().filter(|(_, zone)| zone.is_some()).count() as u32)
+        self.zones.get(&id).map_or(0, |history| history.iter().filter(|entry| entry.zone.is_some()).count() as u32)
+    }
+
+    fn zone_entry(&self, id: ZoneId, revision: u32) -> Option<&ZoneEntry> {
+        let of = |entry: &&ZoneEntry| entry.zone.as_ref().is_some_and(|zone| zone.revision == revision);
+        self.zones.get(&id)?.iter().find(of)
     }
 
     /// One revision of a zone, standing or not.
     #[must_use]
     pub fn zone_at_revision(&self, id: ZoneId, revision: u32) -> Option<&Arc<Zone>> {
-        self.zones.get(&id)?.iter().filter_map(|(_, zone)| zone.as_ref()).find(|zone| zone.revision == revision)
+        self.zone_entry(id, revision)?.zone.as_ref()
+    }
+
+    /// Why a revision counts as never recorded; `None`: it counts.
+    #[must_use]
+    pub fn zone_void(&self, id: ZoneId, revision: u32) -> Option<&str> {
+        self.zone_entry(id, revision)?.void.as_deref()
     }
 
     /// The zones that stand, by id, those after `after` only.
     pub fn zones(&self, after: Option<ZoneId>) -> impl Iterator<Item = &Arc<Zone>> {
         let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        self.zones.range((start, std::ops::Bound::Unbounded)).filter_map(|(_, history)| history.last()?.1.as_ref())
+        self.zones.range((start, std::ops::Bound::Unbounded)).filter_map(|(_, history)| standing(history))
     }
 
-    /// Every revision of every zone with the span of event time that it governs, [from, to).
+    /// Every revision of every zone with the span of event time that it governs, [from, to); void ones never did.
     pub fn zone_spans(&self) -> impl Iterator<Item = (&Arc<Zone>, Timestamp, Timestamp)> {
         self.zones.values().flat_map(|history| {
-            history.iter().enumerate().filter_map(move |(i, (from, zone))| {
-                let zone = zone.as_ref()?;
-                let superseded = history[i + 1..].iter().map(|(next, _)| *next).min().unwrap_or(Timestamp::MAX);
+            history.iter().enumerate().filter(|(_, entry)| entry.void.is_none()).filter_map(move |(i, entry)| {
+                let zone = entry.zone.as_ref()?;
+                let later = history[i + 1..].iter().filter(|next| next.void.is_none());
+                let superseded = later.map(|next| next.from).min().unwrap_or(Timestamp::MAX);
                 let to = zone.valid_to.unwrap_or(Timestamp::MAX).min(superseded);
-                (*from < to).then_some((zone, *from, to))
+                (entry.from < to).then_some((zone, entry.from, to))
             })
         })
+    }
+
+    /// What was recorded of permits, the calendar, roads, drivers, loads, drafts, thresholds and cases.
+    #[must_use]
+    pub const fn records(&self) -> &Records {
+        &self.records
     }
 
     /// The command that carries out an effect, when it was already requested.
@@ -466,7 +468,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Coord, Geometry, PlateColour, ZoneKind, ZoneRule};
+    use crate::{Coord, Geometry, LegalBasis, PlateColour, ZoneKind, ZoneRule};
 
     fn record(seq: u64, change: Change) -> ControlRecord {
         ControlRecord { seq, recorded_at: Timestamp::from_secs(1000 * seq as i64), actor: "t".into(), change }
@@ -479,9 +481,12 @@ mod tests {
             name: "bridge".into(),
             kind: ZoneKind::VeryLargeBridge,
             geometry: Geometry::Circle { centre: Coord { x: 103.8, y: 25.5 }, radius_m: 100.0 },
-            rules: vec![ZoneRule::Forbidden],
+            rules: vec![ZoneRule::forbidden()],
             source_crs: "wgs84".into(),
-            legal_basis: String::new(),
+            legal: LegalBasis::default(),
+            place: String::new(),
+            detour: String::new(),
+            drafted_by: None,
             valid_from: valid_from.map(Timestamp::from_secs),
             valid_to: None,
             recorded_at: Timestamp::default(),
@@ -514,7 +519,8 @@ mod tests {
     fn plates_move_with_their_vehicle() {
         let plate = Plate::new("云D12345", PlateColour::YELLOW).expect("plate");
         let mut r = Registry::default();
-        let mut v = Vehicle { id: VehicleId(1), plate: Some(plate.clone()), carrier: Some(CarrierId(7)) };
+        let mut v =
+            Vehicle { id: VehicleId(1), plate: Some(plate.clone()), carrier: Some(CarrierId(7)), ..Vehicle::default() };
         r.apply(&record(1, Change::VehiclePut(v.clone())));
         assert_eq!(r.vehicle_by_plate(&plate).map(|v| v.id), Some(VehicleId(1)));
         assert_eq!(r.vehicles_by_plate_text("云D12345").count(), 1);
@@ -536,5 +542,40 @@ mod tests {
         assert!(r.zone(ZoneId(1)).is_none());
         assert_eq!(r.zone_revision(ZoneId(1)), 2);
         assert_eq!(r.zones_seq(), 3);
+    }
+    #[test]
+    fn a_void_revision_never_was() {
+        let spans = |r: &Registry| r.zone_spans().map(|(z, a, b)| (z.revision, a.secs(), b.secs())).collect::<Vec<_>>();
+        let mut r = Registry::default();
+        let forever = Timestamp::MAX.secs();
+        r.apply(&record(1, zone(1, None)));
+        r.apply(&record(2, zone(2, Some(1500))));
+        let void = |revision| Change::ZoneVoid { id: ZoneId(1), revision, reason: "wrong bridge".into() };
+        r.apply(&record(3, void(2)));
+        assert_eq!(spans(&r), [(1, 1000, forever)]);
+        assert_eq!(r.zone(ZoneId(1)).map(|z| z.revision), Some(1));
+        assert_eq!((r.zone_revision(ZoneId(1)), r.zones_seq()), (2, 3), "its number is not given again");
+        assert_eq!(r.zone_void(ZoneId(1), 2), Some("wrong bridge"));
+        assert_eq!(r.zone_void(ZoneId(1), 1), None);
+        assert!(r.zone_at_revision(ZoneId(1), 2).is_some(), "older facts still name it");
+        r.apply(&record(4, void(1)));
+        assert!(r.zone(ZoneId(1)).is_none() && spans(&r).is_empty());
+        r.apply(&record(5, zone(3, None)));
+        assert_eq!(spans(&r), [(3, 5000, forever)]);
+    }
+
+    #[test]
+    fn a_draft_waits_until_it_is_released_or_dropped() {
+        let mut r = Registry::default();
+        let Change::ZonePut(drawn) = zone(1, None) else { unreachable!("as made above") };
+        r.apply(&record(1, Change::ZoneDraft(drawn.clone())));
+        let draft = r.records().draft(ZoneId(1)).expect("it waits");
+        assert_eq!(draft.drafted_by.as_deref(), Some("t"));
+        assert!(r.zone(ZoneId(1)).is_none() && r.zones_seq() == 0, "it binds nobody");
+        r.apply(&record(2, Change::ZonePut(drawn.clone())));
+        assert!(r.records().draft(ZoneId(1)).is_none() && r.zone(ZoneId(1)).is_some());
+        r.apply(&record(3, Change::ZoneDraft(drawn)));
+        r.apply(&record(4, Change::ZoneDraftDrop { id: ZoneId(1) }));
+        assert_eq!(r.records().drafts(None).count(), 0);
     }
 }

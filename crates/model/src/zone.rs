@@ -1,6 +1,6 @@
 //! Zones (区域): where dangerous goods are controlled, with the law behind them.
 
-use crate::{Coord, LineString, MultiPolygon, Timestamp, ZoneId};
+use crate::{Coord, LineString, MultiPolygon, Timestamp, ZoneId, ZoneRule};
 
 /// Which way a corridor binds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +12,33 @@ pub enum Direction {
     Forward,
     /// Against the axis as drawn.
     Backward,
+}
+
+impl Direction {
+    /// Every direction. The numbers are kept in the journal and never change.
+    pub const ALL: &'static [Self] = &[Self::Both, Self::Forward, Self::Backward];
+
+    /// The name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+        }
+    }
+
+    /// The direction of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|direction| direction.name() == name)
+    }
+
+    /// The direction of that journal number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|direction| *direction as u32 == number)
+    }
 }
 
 /// The geometry of a zone, WGS-84.
@@ -35,6 +62,19 @@ pub enum Geometry {
         /// Which way it binds.
         direction: Direction,
     },
+    /// Several of them: a restriction of road sections.
+    Corridors(Vec<Corridor>),
+}
+
+/// One corridor of several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Corridor {
+    /// The middle line.
+    pub axis: LineString,
+    /// From the axis to either edge, metres.
+    pub half_width_m: f64,
+    /// Which way it binds.
+    pub direction: Direction,
 }
 
 macro_rules! kinds {
@@ -111,26 +151,24 @@ impl ZoneKind {
     }
 }
 
-/// What is asked of vehicles in a zone. More rules come with the judgement of time windows, speeds and stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ZoneRule {
-    /// Dangerous goods may not enter (禁行): V06.
-    Forbidden,
+/// The document behind a zone (法律依据).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LegalBasis {
+    /// Who issued it.
+    pub issuer: String,
+    /// Its number (文号).
+    pub number: String,
+    /// Its title, or all that is known of it.
+    pub title: String,
+    /// Where it can be read.
+    pub url: String,
 }
 
-impl ZoneRule {
-    /// The name in the API.
+impl LegalBasis {
+    /// A document of which only a text is known.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Forbidden => "forbidden",
-        }
-    }
-
-    /// The rule of that API name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        (name == Self::Forbidden.name()).then_some(Self::Forbidden)
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
     }
 }
 
@@ -151,8 +189,14 @@ pub struct Zone {
     pub rules: Vec<ZoneRule>,
     /// The coordinate system that the source was drawn in; the geometry is always WGS-84.
     pub source_crs: String,
-    /// The document behind it (issuer, number), or empty.
-    pub legal_basis: String,
+    /// The document behind it.
+    pub legal: LegalBasis,
+    /// The place as the document says it (S11 K103+386 至 K125+723, 双向), or empty.
+    pub place: String,
+    /// The way around it (绕行路线), or empty.
+    pub detour: String,
+    /// Who drafted it, when a second person released it.
+    pub drafted_by: Option<String>,
     /// From when it binds; `None`: from the instant at which the revision was recorded.
     pub valid_from: Option<Timestamp>,
     /// Until when it binds, exclusive; `None`: without end.
@@ -169,9 +213,9 @@ impl Zone {
         from <= time && self.valid_to.is_none_or(|to| time < to)
     }
 
-    /// Whether dangerous goods may not enter.
+    /// Whether nobody may enter, ever, without exemption.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        self.rules.contains(&ZoneRule::Forbidden)
+        self.rules.iter().any(ZoneRule::is_plainly_forbidden)
     }
 }

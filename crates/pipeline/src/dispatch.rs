@@ -1,5 +1,6 @@
 //! The first stage: batches in journal order, split by lane.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -8,19 +9,27 @@ use std::time::{Duration, Instant};
 use journal::{Batch, Kind, Record};
 use model::{Fix, Position, RecordRef, Registry, TerminalId, Timestamp, VehicleId};
 use rules::Zones;
-use store::Writes;
+use store::{Store, StoreError, Writes};
 use tokio::sync::mpsc::Sender;
 
+use crate::again::{Again, Anew, Gathered, changed_vehicles, changed_zones};
 use crate::assemblies::Assemblies;
 use crate::bindings::Bindings;
 use crate::commands::Commands;
 use crate::decode::{self, Answer, Found};
 use crate::lane::{Judging, Placed, ToLane};
 use crate::metrics::Metrics;
+use crate::moved::Rebound;
 use crate::strangers::Strangers;
-use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Shared, ToViews};
+use crate::views::{AGAIN_BLOB, ASSEMBLIES_BLOB, HEAD_BLOB, Patience, Shared, ToViews};
+use crate::windows::Windows;
+
+/// A checkpoint is put off for this long at most while vehicles are being judged again.
+const POSTPONE_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) struct Dispatcher {
+    pub store: Store,
+    pub runtime: tokio::runtime::Handle,
     pub lanes: Vec<SyncSender<ToLane>>,
     pub views: Sender<ToViews>,
     pub shared: Arc<Shared>,
@@ -29,6 +38,7 @@ pub(crate) struct Dispatcher {
     pub judging: Arc<Judging>,
     pub bindings: Bindings,
     pub assemblies: Assemblies,
+    pub gathered: Gathered,
     pub commands: Commands,
     pub strangers: Strangers,
     pub checkpoint_every: Duration,
@@ -55,9 +65,10 @@ impl Dispatcher {
         if seq <= self.last_seq {
             return Ok(());
         }
+        let again = self.control(batch)?;
         self.last_seq = seq;
         self.last_hash = batch.hash;
-        self.control(batch);
+        let tick = batch.records.iter().any(|record| record.kind == Kind::Tick);
         let (mut fixes, strangers) = self.records(batch);
         if self.is_live && journal::sabotage::is_active("swap-records") {
             self.swap_records(&mut fixes);
@@ -65,8 +76,8 @@ impl Dispatcher {
         self.fixes_since_cut += fixes.len();
         let received = batch.records.last().map_or(batch.received, |record| record.received);
         for (lane, fixes) in self.lanes.iter().zip(split(fixes, self.lanes.len())) {
-            let judging = self.judging.clone();
-            lane.send(ToLane::Batch { judging, seq, received, fixes }).map_err(|_| Stopped)?;
+            let (judging, again) = (self.judging.clone(), again.clone());
+            lane.send(ToLane::Batch { judging, seq, received, fixes, tick, again }).map_err(|_| Stopped)?;
         }
         let strangers = if strangers.is_empty() { Vec::new() } else { self.strangers.take(seq, &strangers) };
         let writes = Writes {
@@ -76,27 +87,92 @@ impl Dispatcher {
             ..Writes::default()
         };
         let source = self.lanes.len();
-        self.views.blocking_send(ToViews::Applied { source, seq, writes }).map_err(|_| Stopped)
+        self.views.blocking_send(ToViews::Applied { source, seq, writes, jobs: Vec::new() }).map_err(|_| Stopped)
     }
 
-    /// Brings the batch's control records into force: from here on, in every lane.
-    fn control(&mut self, batch: &Batch) {
-        if batch.control.is_empty() {
-            return;
+    /// Brings the batch's control records into force: from here on, in every lane. Returns what is judged otherwise.
+    fn control(&mut self, batch: &Batch) -> Result<Option<Arc<Again>>, Stopped> {
+        let (mut rebound, mut anew) = (Vec::new(), BTreeMap::new());
+        if !batch.control.is_empty() {
+            let before = self.judging.clone();
+            for record in &batch.control {
+                rebound.extend(Rebound::of(&record.change, &self.registry));
+                self.registry.apply(record);
+                self.commands.control(batch.position.seq, record, &self.registry);
+            }
+            let is_same =
+                self.registry.zones_seq() == before.registry.zones_seq() && before.zones.roads().is_of(&self.registry);
+            let zones = if is_same {
+                before.zones.clone()
+            } else {
+                Arc::new(report_broken(before.zones.rebuild(&self.registry)))
+            };
+            for (id, from) in changed_zones(&batch.control, &self.registry) {
+                self.gathered.add(id, from, &before.zones, &zones);
+            }
+            for (vehicle, from) in changed_vehicles(&batch.control, &before.registry, &self.registry) {
+                let entry = anew.entry(vehicle).or_insert(Anew { vehicle, from, newest: Timestamp::MIN });
+                entry.from = entry.from.min(from);
+            }
+            let registry = Arc::new(self.registry.clone());
+            self.judging = Arc::new(Judging { registry: registry.clone(), zones });
+            *self.shared.registry.write() = registry;
         }
-        let zones_seq = self.registry.zones_seq();
-        for record in &batch.control {
-            self.registry.apply(record);
-            self.commands.control(batch.position.seq, record, &self.registry);
+        let tick = batch.records.iter().any(|record| record.kind == Kind::Tick);
+        let again = Again { near: self.gathered.due(tick), vehicles: self.moves(&rebound, anew)? };
+        Ok((again.near.is_some() || !again.vehicles.is_empty()).then(|| Arc::new(again)))
+    }
+
+    /// Gives vehicles the fixes that terminals, as is known now, sent for them. Rare: the lanes are waited for.
+    fn moves(&mut self, rebound: &[Rebound], mut anew: BTreeMap<VehicleId, Anew>) -> Result<Vec<Anew>, Stopped> {
+        if rebound.is_empty() {
+            return Ok(anew.into_values().collect());
         }
-        let zones = if self.registry.zones_seq() == zones_seq {
-            self.judging.zones.clone()
-        } else {
-            Arc::new(report_broken(self.judging.zones.rebuild(&self.registry)))
-        };
-        let registry = Arc::new(self.registry.clone());
-        self.judging = Arc::new(Judging { registry: registry.clone(), zones });
-        *self.shared.registry.write() = registry;
+        self.wait_applied()?;
+        for rebound in rebound {
+            for before in &rebound.before {
+                let newest = self.move_fixes(rebound, *before)?;
+                for (vehicle, newest) in [(*before, Timestamp::MIN), (rebound.vehicle, newest)] {
+                    let from = rebound.from;
+                    let entry = anew.entry(vehicle).or_insert(Anew { vehicle, from, newest });
+                    (entry.from, entry.newest) = (entry.from.min(from), entry.newest.max(newest));
+                }
+            }
+        }
+        Ok(anew.into_values().collect())
+    }
+
+    /// Returns when all lanes have taken in what they were sent.
+    fn wait_applied(&self) -> Result<(), Stopped> {
+        let mut applied = self.shared.applied.subscribe();
+        self.runtime.block_on(async {
+            tokio::select! {
+                done = applied.wait_for(|applied| *applied >= self.last_seq) => done.map(|_| ()).map_err(|_| Stopped),
+                () = self.views.closed() => Err(Stopped),
+            }
+        })
+    }
+
+    /// Sends what a terminal gave one vehicle to the lane of the other; returns the event time of the last of it.
+    fn move_fixes(&mut self, rebound: &Rebound, before: VehicleId) -> Result<Timestamp, Stopped> {
+        let mut newest = Timestamp::MIN;
+        let span = patiently(&self.runtime, &self.metrics, || self.store.track_span(before));
+        let Some((first, last)) = span else { return Ok(newest) };
+        let mut windows = Windows::new(rebound.from.max(first), last);
+        let mut was_empty = false;
+        while let Some((from, to)) = windows.next(was_empty) {
+            let mut fixes = patiently(&self.runtime, &self.metrics, || self.store.fixes(before, from, to));
+            was_empty = fixes.is_empty();
+            fixes.retain(|fix| rebound.takes(fix, &self.registry));
+            let times = fixes.iter().filter(|fix| fix.is_judgeable()).map(|fix| fix.time);
+            newest = newest.max(times.max().unwrap_or(Timestamp::MIN));
+            self.fixes_since_cut += fixes.len();
+            let moved = fixes.into_iter().map(|fix| (rebound.vehicle, fix)).collect();
+            if let Some(lane) = self.lanes.get(lane_of(rebound.vehicle, self.lanes.len())) {
+                lane.send(ToLane::Moved(moved)).map_err(|_| Stopped)?;
+            }
+        }
+        Ok(newest)
     }
 
     fn records<'a>(&mut self, batch: &'a Batch) -> (Vec<Placed>, Vec<(TerminalId, &'a Record)>) {
@@ -183,9 +259,13 @@ impl Dispatcher {
 
     /// Whether a checkpoint is due, there is something new for it, and none is under way.
     pub(crate) fn cut_is_due(&self) -> bool {
-        let due = self.last_cut.elapsed() >= self.checkpoint_every
-            || self.fixes_since_cut >= self.checkpoint_fixes_max
-            || self.shared.asked.load(Ordering::Acquire);
+        let age = self.last_cut.elapsed();
+        let due = age >= self.checkpoint_every || self.fixes_since_cut >= self.checkpoint_fixes_max;
+        // The lanes wait at a cut for what is being judged again: better a little later than now.
+        let may_wait = age < self.checkpoint_every.saturating_add(POSTPONE_MAX)
+            && self.fixes_since_cut < self.checkpoint_fixes_max.saturating_mul(2)
+            && self.shared.rejudging.load(Ordering::Relaxed) > 0;
+        let due = due && !may_wait || self.shared.asked.load(Ordering::Acquire);
         due && self.last_seq > self.cut_seq() && !self.is_checkpointing()
     }
 
@@ -216,9 +296,29 @@ impl Dispatcher {
         let blobs = vec![
             (HEAD_BLOB.to_owned(), self.last_hash.to_vec()),
             (ASSEMBLIES_BLOB.to_owned(), self.assemblies.encode()),
+            (AGAIN_BLOB.to_owned(), self.gathered.encode()),
         ];
         let cut = ToViews::Cut { position, control_seq: self.registry.seq(), blobs };
         self.views.blocking_send(cut).map_err(|_| Stopped)
+    }
+}
+
+/// Reads from the store until it answers.
+pub(crate) fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
+    runtime: &tokio::runtime::Handle,
+    metrics: &Metrics,
+    read: impl Fn() -> F,
+) -> T {
+    let mut patience = Patience::new();
+    loop {
+        match runtime.block_on(read()) {
+            Ok(found) => return found,
+            Err(error) => {
+                tracing::error!(error = %model::Chain(&error), "cannot read the views; trying again");
+                metrics.store_errors.inc();
+                std::thread::sleep(patience.next());
+            }
+        }
     }
 }
 
@@ -236,7 +336,7 @@ const fn event_time(fix: &Fix) -> Timestamp {
 }
 
 /// The same vehicle always falls to the same lane.
-fn lane_of(vehicle: VehicleId, lanes: usize) -> usize {
+pub(crate) fn lane_of(vehicle: VehicleId, lanes: usize) -> usize {
     let mixed = vehicle.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     (mixed % lanes as u64) as usize
 }

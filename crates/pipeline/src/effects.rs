@@ -1,6 +1,6 @@
 //! Effects: what a fact makes happen in the world. Today: a text to the cab when a forbidden zone is entered.
 
-use model::{EffectId, Fact, FactKind, Fix, Zone};
+use model::{EffectId, Fact, FactKind, Fix, Standing, Zone};
 use sha2::{Digest, Sha256};
 use store::Effect;
 
@@ -13,7 +13,8 @@ const CAB_TEXT: &[u8] = b"cab_text";
 pub(crate) fn cab_text(fact: &Fact, zone: Option<&Zone>, fix: &Fix) -> Option<Effect> {
     // Of the entry, not of the fix at hand: who is told on leaving that he entered learns nothing.
     let fresh = fix.received.since_us(fact.started_at) <= FRESH_MAX_US && !fix.marks.has(model::Marks::BACKFILL);
-    if fact.kind != FactKind::V06 || fact.detected_late || !fresh {
+    let stands = fact.standing == Standing::Stands;
+    if fact.kind != FactKind::V06 || !stands || fact.revision > 1 || fact.detected_late || !fresh {
         return None;
     }
     let (name, kind) = zone.map_or(("", ""), |zone| (zone.name.as_str(), zone.kind.name_zh()));

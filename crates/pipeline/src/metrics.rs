@@ -9,8 +9,18 @@ pub struct Metrics {
     pub fixes: IntCounter,
     /// Fixes that came again and were already in memory.
     pub duplicates: IntCounter,
-    /// Fixes that came after one of later event time had been judged: kept in the track, not judged live.
+    /// Fixes that came after one of later event time had been judged: kept in the track, and judged again with it.
     pub late: IntCounter,
+    /// Vehicles that were judged again.
+    pub rejudged: IntCounter,
+    /// Vehicles that need not be judged again, because they were not near what was recorded.
+    pub spared: IntCounter,
+    /// Fixes that got another vehicle, because a binding was recorded late.
+    pub moved: IntCounter,
+    /// Fixes that were stepped over in that.
+    pub rejudged_fixes: IntCounter,
+    /// Vehicles that wait to be judged again.
+    pub rejudging: IntGauge,
     /// Fixes that cannot be judged (no time, no position).
     pub unjudgeable: IntCounter,
     /// Fixes of admitted terminals without a vehicle.
@@ -69,6 +79,11 @@ impl Metrics {
             fixes: counter("hazwatch_fixes_total", "Fixes handed to the track")?,
             duplicates: counter("hazwatch_duplicate_fixes_total", "Fixes that came again")?,
             late: counter("hazwatch_late_fixes_total", "Fixes older than one that was already judged")?,
+            rejudged: counter("hazwatch_rejudged_total", "Vehicles that were judged again")?,
+            spared: counter("hazwatch_rejudge_spared_total", "Vehicles that were not near what was recorded late")?,
+            moved: counter("hazwatch_moved_fixes_total", "Fixes that got another vehicle by a binding recorded late")?,
+            rejudged_fixes: counter("hazwatch_rejudged_fixes_total", "Fixes that were judged again")?,
+            rejudging: gauge("hazwatch_rejudging_vehicles", "Vehicles that wait to be judged again")?,
             unjudgeable: counter("hazwatch_unjudgeable_fixes_total", "Fixes without a possible time or position")?,
             unbound: counter("hazwatch_unbound_fixes_total", "Fixes of terminals without a vehicle")?,
             decode_errors: by("hazwatch_decode_errors_total", "Frames that could not be decoded", "kind")?,

@@ -10,6 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use model::{Timestamp, VehicleId};
 use rules::State;
 
+use crate::memory::Late;
 use crate::recent::Recent;
 
 /// A vehicle without a fix for this long leaves memory.
@@ -31,11 +32,39 @@ pub(crate) struct Resident {
     pub(crate) segment_start: Option<(Timestamp, Vec<u8>)>,
     /// Received time of the envelope with its last fix.
     seen: Timestamp,
+    /// Event time of the latest fix, judged or waiting to be.
+    pub(crate) newest: Timestamp,
+    /// What late fixes left behind.
+    pub(crate) late: Option<Box<Late>>,
 }
 
 impl Resident {
     fn new(vehicle: VehicleId, state: State, seen: Timestamp) -> Self {
-        Self { vehicle, turn: 0, is_dirty: false, cut: 0, state, recent: Recent::default(), segment_start: None, seen }
+        let newest = state.judged_to();
+        Self {
+            vehicle,
+            turn: 0,
+            is_dirty: false,
+            cut: 0,
+            state,
+            recent: Recent::default(),
+            segment_start: None,
+            seen,
+            newest,
+            late: None,
+        }
+    }
+
+    pub(crate) fn late(&mut self) -> &mut Late {
+        self.late.get_or_insert_default()
+    }
+
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.late.as_ref().is_some_and(|late| late.in_flight)
+    }
+
+    fn may_leave(&self) -> bool {
+        !self.late.as_ref().is_some_and(|late| late.is_waiting())
     }
 }
 
@@ -98,6 +127,10 @@ impl Residents {
         self.numbers.get(&vehicle).copied()
     }
 
+    pub(crate) fn get(&self, number: u32) -> Option<&Resident> {
+        self.all.get(number as usize)
+    }
+
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Resident> {
         self.all.get_mut(number as usize)
     }
@@ -108,6 +141,20 @@ impl Residents {
         self.all.push(Resident::new(vehicle, state, self.now));
         self.numbers.insert(vehicle, number);
         number
+    }
+
+    /// Notes that what is kept of the vehicle has changed, without a new fix.
+    pub(crate) fn change(&mut self, number: u32) -> Option<&mut Resident> {
+        let resident = self.all.get_mut(number as usize)?;
+        if !std::mem::replace(&mut resident.is_dirty, true) {
+            self.dirty.push(number);
+        }
+        Some(resident)
+    }
+
+    /// Every vehicle, by number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Resident)> {
+        (0..).zip(&self.all)
     }
 
     /// Notes that the vehicle has a new fix.
@@ -142,7 +189,8 @@ impl Residents {
         self.swept = self.now;
         let before = self.all.len();
         let (now, idle_us, cuts) = (self.now, self.idle_us, self.cuts);
-        self.all.retain(|resident| now.since_us(resident.seen) < idle_us || resident.cut == cuts);
+        self.all
+            .retain(|resident| now.since_us(resident.seen) < idle_us || resident.cut == cuts || !resident.may_leave());
         if self.all.len() == before {
             return false;
         }

@@ -2,28 +2,30 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use journal::{Batch, Disk, ReadError, Reader, RealDisk};
-use model::{Position, Registry, Scope};
+use model::{Position, Registry, Scope, VehicleId};
 use parking_lot::{Mutex, RwLock};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::again::Gathered;
 use crate::assemblies::Assemblies;
 use crate::assemblies_codec::AssembliesError;
 use crate::bindings::Bindings;
 use crate::commands::Commands;
-use crate::dispatch::{Dispatcher, Stopped, build_zones};
+use crate::dispatch::{Dispatcher, Stopped, build_zones, lane_of};
 use crate::handle::{Handle, Views};
 use crate::lane::{Judging, Lane, ToLane, Tools};
 use crate::metrics::Metrics;
+use crate::rejudge::Job;
 use crate::residents::IDLE_US;
 use crate::strangers::{STRANGERS_MAX, Strangers};
-use crate::views::{ASSEMBLIES_BLOB, HEAD_BLOB, Pending, Shared, Writer};
+use crate::views::{AGAIN_BLOB, ASSEMBLIES_BLOB, HEAD_BLOB, Pending, Shared, WAITING_BLOB, Writer};
 
 /// How often it is looked whether a checkpoint was asked for, while nothing comes.
 const LOOK: Duration = Duration::from_millis(100);
@@ -78,6 +80,9 @@ pub enum PipelineError {
     /// The checkpoint is damaged.
     #[error("the views cannot be continued; remove views.db to make them anew")]
     Assemblies(#[from] AssembliesError),
+    /// The checkpoint is damaged.
+    #[error("what waits to be judged again cannot be read; remove views.db to make the views anew")]
+    Again(#[from] prost::DecodeError),
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[from] std::io::Error),
@@ -112,6 +117,10 @@ pub async fn start(
     let recovered = store.recovery().await?.unwrap_or_default();
     let after = recovered.position.seq;
     let last_hash = check_same_journal(&options, &recovered, feed.as_ref().map(|(_, position)| *position))?;
+    // Judging again compares with the facts that stood at that place in the journal.
+    store.rewind().await?;
+    let waiting = waiting(&recovered.blobs);
+    let gathered = gathered(&recovered.blobs)?;
     let registry = registry_at(&options, recovered.control_seq)?;
     let until = feed.as_ref().map_or(u64::MAX, |(_, position)| position.seq);
     let reader = Reader::open(options.disk.clone(), &options.journal, after, until, recovered.control_seq)?;
@@ -120,7 +129,7 @@ pub async fn start(
     let (to_views, views_input) = mpsc::channel(256);
     let lanes = options.lanes.max(1);
     let runtime = tokio::runtime::Handle::current();
-    let (senders, lane_threads) = start_lanes(lanes, || Tools {
+    let (senders, lane_threads, benches) = start_lanes(lanes, after, &waiting, || Tools {
         store: store.clone(),
         runtime: runtime.clone(),
         metrics: metrics.clone(),
@@ -130,16 +139,19 @@ pub async fn start(
         idle_us: i64::try_from(options.idle.as_micros()).unwrap_or(i64::MAX),
     })?;
     let writer = Writer {
-        store,
+        store: store.clone(),
         metrics: metrics.clone(),
         shared: shared.clone(),
         passed: vec![after; lanes + 1],
+        benches,
         pending: Pending::default(),
         committing: None,
     };
     let writer = tokio::spawn(writer.run(views_input));
     let zones = Arc::new(build_zones(&registry));
     let dispatcher = Dispatcher {
+        store,
+        runtime: runtime.clone(),
         lanes: senders,
         views: to_views,
         shared,
@@ -148,6 +160,7 @@ pub async fn start(
         registry,
         bindings: Bindings::default(),
         assemblies,
+        gathered,
         commands,
         strangers,
         checkpoint_every: options.checkpoint_every,
@@ -162,14 +175,23 @@ pub async fn start(
         live_fixes: 0,
     };
     let feed = feed.map(|(feed, _)| feed);
-    let dispatcher = std::thread::Builder::new().name("dispatch".into()).spawn(move || {
+    let dispatcher = spawn_dispatcher(dispatcher, reader, feed, runtime)?;
+    Ok(Handle { views, dispatcher, lanes: lane_threads, writer })
+}
+
+fn spawn_dispatcher(
+    dispatcher: Dispatcher,
+    reader: Reader,
+    feed: Option<Receiver<Batch>>,
+    runtime: tokio::runtime::Handle,
+) -> std::io::Result<JoinHandle<Result<(), PipelineError>>> {
+    std::thread::Builder::new().name("dispatch".into()).spawn(move || {
         let outcome = dispatch(dispatcher, reader, feed, &runtime);
         if let Err(error) = &outcome {
             tracing::error!(reason = %model::Chain(error), "the views stop");
         }
         outcome
-    })?;
-    Ok(Handle { views, dispatcher, lanes: lane_threads, writer })
+    })
 }
 
 /// What the dispatcher knew at the checkpoint.
@@ -248,6 +270,7 @@ fn share(after: u64, registry: &Registry) -> (Arc<Shared>, Views) {
         work: watch::Sender::new(0),
         cut: Mutex::new(after),
         asked: AtomicBool::new(false),
+        rejudging: AtomicUsize::new(0),
     });
     let views = Views {
         shared: Arc::downgrade(&shared),
@@ -260,13 +283,34 @@ fn share(after: u64, registry: &Registry) -> (Arc<Shared>, Views) {
     (shared, views)
 }
 
-type Lanes = (Vec<SyncSender<ToLane>>, Vec<JoinHandle<()>>);
+/// The vehicles with late fixes that waited at the checkpoint.
+fn waiting(blobs: &[(String, Vec<u8>)]) -> Vec<VehicleId> {
+    let bytes = blobs.iter().find(|(name, _)| name == WAITING_BLOB).map(|(_, bytes)| bytes.as_slice());
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(|bytes| VehicleId(u64::from_be_bytes(bytes)));
+    bytes.unwrap_or_default().chunks_exact(8).filter_map(number).collect()
+}
 
-fn start_lanes(lanes: usize, tools: impl Fn() -> Tools) -> Result<Lanes, PipelineError> {
+/// What was recorded of zones and waited for the next tick at the checkpoint.
+fn gathered(blobs: &[(String, Vec<u8>)]) -> Result<Gathered, prost::DecodeError> {
+    let bytes = blobs.iter().find(|(name, _)| name == AGAIN_BLOB).map(|(_, bytes)| bytes.as_slice());
+    Gathered::decode(bytes.unwrap_or_default())
+}
+
+type Lanes = (Vec<SyncSender<ToLane>>, Vec<JoinHandle<()>>, Vec<Sender<Job>>);
+
+fn start_lanes(
+    lanes: usize,
+    after: u64,
+    waiting: &[VehicleId],
+    tools: impl Fn() -> Tools,
+) -> Result<Lanes, PipelineError> {
     let mut started = Lanes::default();
     for index in 0..lanes {
         let (sender, input) = sync_channel(16);
-        let lane = Lane::new(index, tools());
+        let mine = waiting.iter().copied().filter(|vehicle| lane_of(*vehicle, lanes) == index).collect();
+        let (bench, to_do) = channel();
+        let lane = Lane::new(index, lanes, after, mine, tools(), to_do)?;
+        started.2.push(bench);
         started.1.push(std::thread::Builder::new().name(format!("lane-{index}")).spawn(move || lane.run(&input))?);
         started.0.push(sender);
     }

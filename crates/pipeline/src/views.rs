@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Duration, Instant};
 
 use model::{LivePosition, Position, Registry, Timestamp, VehicleId};
@@ -12,13 +12,21 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::metrics::Metrics;
+use crate::rejudge::Job;
 
 /// What the stages before send to the writing task.
 pub(crate) enum ToViews {
-    /// A source (a lane, or the dispatcher, counted after the lanes) has passed an envelope.
-    Applied { source: usize, seq: u64, writes: Writes },
+    /// A source (a lane, or the dispatcher, counted after the lanes) has passed an envelope. The jobs are handed on
+    /// when all of its writes up to here are done: judging again compares with them.
+    Applied { source: usize, seq: u64, writes: Writes, jobs: Vec<Job> },
     /// A lane's part of the checkpoint.
-    LaneCut { states: Vec<VehicleState>, segment_states: Vec<(VehicleId, Timestamp, Vec<u8>)> },
+    LaneCut {
+        states: Vec<VehicleState>,
+        segment_states: Vec<(VehicleId, Timestamp, Vec<u8>)>,
+        void_states: Vec<(VehicleId, Timestamp, Timestamp)>,
+        /// Vehicles with late fixes that wait to be judged.
+        waiting: Vec<VehicleId>,
+    },
     /// The dispatcher's part of the checkpoint; it comes before those of the lanes, or after.
     Cut { position: Position, control_seq: u64, blobs: Vec<(String, Vec<u8>)> },
 }
@@ -27,6 +35,11 @@ pub(crate) enum ToViews {
 pub(crate) const HEAD_BLOB: &str = "journal_head";
 /// Under which name it keeps the messages of which parts are missing.
 pub(crate) const ASSEMBLIES_BLOB: &str = "assemblies";
+/// Under which name it keeps the vehicles with late fixes that wait to be judged, 8 bytes each.
+pub(crate) const WAITING_BLOB: &str = "waiting";
+
+/// Under which name it keeps what was recorded of zones and waits for the next tick.
+pub(crate) const AGAIN_BLOB: &str = "again";
 
 /// Live positions, lossy: the newest few thousand.
 #[derive(Default)]
@@ -77,6 +90,8 @@ pub(crate) struct Shared {
     pub cut: Mutex<u64>,
     /// Somebody wants a checkpoint before the next one is due.
     pub asked: AtomicBool,
+    /// Vehicles that are being judged again.
+    pub rejudging: AtomicUsize,
 }
 
 pub(crate) struct Writer {
@@ -85,6 +100,8 @@ pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     /// How far each source is: the lanes, then the dispatcher.
     pub passed: Vec<u64>,
+    /// Who judges again, by lane.
+    pub benches: Vec<std::sync::mpsc::Sender<Job>>,
     pub pending: Pending,
     /// The checkpoint that is being committed, beside the facts that go on being written.
     pub committing: Option<JoinHandle<()>>,
@@ -94,6 +111,7 @@ pub(crate) struct Writer {
 #[derive(Default)]
 pub(crate) struct Pending {
     checkpoint: Checkpoint,
+    waiting: Vec<VehicleId>,
     lanes: usize,
     began: Option<Instant>,
     has_position: bool,
@@ -125,10 +143,12 @@ impl Writer {
             let mut writes = Writes::default();
             let mut passed = self.passed.clone();
             let mut cuts = Vec::new();
+            let mut to_do = Vec::new();
             for message in messages.drain(..) {
                 match message {
-                    ToViews::Applied { source, seq, writes: more } => {
+                    ToViews::Applied { source, seq, writes: more, jobs } => {
                         merge(&mut writes, more);
+                        to_do.extend(jobs.into_iter().map(|job| (source, job)));
                         passed[source] = seq;
                     }
                     cut => cuts.push(cut),
@@ -139,6 +159,12 @@ impl Writer {
                 self.write(writes).await;
                 if is_work {
                     self.shared.work.send_modify(|count| *count += 1);
+                }
+            }
+            for (source, job) in to_do {
+                // It is gone only when the lane is.
+                if let Some(bench) = self.benches.get(source) {
+                    let _ = bench.send(job);
                 }
             }
             self.passed = passed;
@@ -175,7 +201,9 @@ impl Writer {
         let pending = &mut self.pending;
         pending.began.get_or_insert_with(Instant::now);
         match cut {
-            ToViews::LaneCut { states, segment_states } => {
+            ToViews::LaneCut { states, segment_states, void_states, waiting } => {
+                pending.checkpoint.void_states.extend(void_states);
+                pending.waiting.extend(waiting);
                 pending.checkpoint.states.extend(states);
                 pending.checkpoint.segment_states.extend(segment_states);
                 pending.lanes += 1;
@@ -190,7 +218,10 @@ impl Writer {
         }
         let lanes = self.passed.len() - 1;
         if pending.lanes == lanes && pending.has_position {
-            let Pending { checkpoint, began, .. } = std::mem::take(pending);
+            let Pending { mut checkpoint, began, mut waiting, .. } = std::mem::take(pending);
+            waiting.sort_unstable();
+            let waiting = waiting.iter().flat_map(|vehicle| vehicle.0.to_be_bytes()).collect();
+            checkpoint.blobs.push((WAITING_BLOB.to_owned(), waiting));
             // On its own: a checkpoint may compact for seconds, and facts and answers must not wait for that. The
             // dispatcher cuts no other one before this one is committed.
             let (store, metrics, shared) = (self.store.clone(), self.metrics.clone(), self.shared.clone());

@@ -109,7 +109,7 @@ fn admit(number: u8) -> Vec<Change> {
         device: String::new(),
     };
     vec![
-        Change::VehiclePut(Vehicle { id: vehicle, plate: None, carrier: None }),
+        Change::VehiclePut(Vehicle { id: vehicle, plate: None, carrier: None, ..Vehicle::default() }),
         put,
         Change::Bind { terminal: terminal(number), vehicle, from: Timestamp::MIN },
     ]
@@ -122,9 +122,12 @@ fn bridge() -> Change {
         name: "bridge".into(),
         kind: ZoneKind::WaterSource1,
         geometry: Geometry::Circle { centre: Coord { x: 103.8, y: 25.5 }, radius_m: 400.0 },
-        rules: vec![ZoneRule::Forbidden],
+        rules: vec![ZoneRule::forbidden()],
         source_crs: "wgs84".into(),
-        legal_basis: String::new(),
+        legal: model::LegalBasis::default(),
+        place: String::new(),
+        detour: String::new(),
+        drafted_by: None,
         valid_from: Some(Timestamp::from_secs(T0 - 1000)),
         valid_to: None,
         recorded_at: Timestamp(0),

@@ -1,6 +1,6 @@
 //! Facts out of stays: their identity and their content.
 
-use model::{Fact, FactId, FactKind, Timestamp, VehicleId, ZoneId};
+use model::{Fact, FactId, FactKind, Standing, Timestamp, VehicleId, ZoneId};
 use sha2::{Digest, Sha256};
 
 use crate::judge::Context;
@@ -20,9 +20,20 @@ const DOMAIN: &[u8; 16] = b"hazwatch.fact.v1";
 /// | 34..38 | revision of the zone |
 /// | 38..46 | start, microseconds since the Unix epoch, two's complement |
 ///
-/// all integers big-endian.
+/// all integers big-endian. A violation of a rule of the zone whose number is not 1 has that after it, 2 bytes.
 #[must_use]
 pub fn fact_id(kind: FactKind, vehicle: VehicleId, zone: ZoneId, zone_revision: u32, started_at: Timestamp) -> FactId {
+    of_rule(kind, vehicle, (zone, zone_revision), 1, started_at)
+}
+
+/// The identity of a violation of the rule of that number of a zone in a revision; of a visit, with number 1.
+pub(crate) fn of_rule(
+    kind: FactKind,
+    vehicle: VehicleId,
+    (zone, zone_revision): (ZoneId, u32),
+    rule: u16,
+    started_at: Timestamp,
+) -> FactId {
     let mut hash = Sha256::new();
     hash.update(DOMAIN);
     hash.update(kind.number().to_be_bytes());
@@ -30,6 +41,9 @@ pub fn fact_id(kind: FactKind, vehicle: VehicleId, zone: ZoneId, zone_revision: 
     hash.update(zone.0.to_be_bytes());
     hash.update(zone_revision.to_be_bytes());
     hash.update(started_at.0.to_be_bytes());
+    if rule != 1 {
+        hash.update(rule.to_be_bytes());
+    }
     FactId(hash.finalize().iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte)))
 }
 
@@ -45,8 +59,9 @@ pub(crate) fn of_stay(ctx: &Context<'_>, kind: FactKind, stay: &Stay, ended: boo
         started_at: stay.started_at,
         ended_at: stay.left.filter(|_| ended).map(|exit| exit.at),
         confidence: stay.confidence(),
-        detected_late: false,
-        rule_revision: ctx.rule_revision,
+        detected_late: stay.late,
+        standing: Standing::Stands,
+        rule_revision: ctx.registry.rule_revision(),
         measures: stay.measures(),
         evidence: stay.evidence.all(),
     }

@@ -1,8 +1,9 @@
 //! What lies between two judged fixes: a path with a confidence, or a cut; not what zones make of it.
 
-use geofence::{Point, distance_m};
+use geofence::{Bbox, Interval, Point, distance_m};
 use model::{Fix, Marks, RecordRef, Timestamp};
 
+use crate::curve::{Curve, Motion};
 use crate::limits;
 
 /// What the state keeps of a judged fix.
@@ -14,12 +15,19 @@ pub(crate) struct Seen {
     /// Latitude, 1e-6 degree.
     pub(crate) lat_e6: i32,
     pub(crate) speed_dkmh: u16,
+    /// Degrees from north, clockwise; [`NO_DIRECTION`] when the field is out of its range.
+    pub(crate) direction_deg: u16,
     /// Coordinates were swapped back: judged with low confidence.
     pub(crate) swapped: bool,
     /// The speed field is out of its range: believed only as far as the implied speed goes.
     pub(crate) speed_off: bool,
+    /// It came after one of later event time had been judged.
+    pub(crate) late: bool,
     pub(crate) source: RecordRef,
 }
+
+/// Stands for a direction that is not known.
+pub(crate) const NO_DIRECTION: u16 = 360;
 
 impl Seen {
     /// `None` for a fix that cannot be judged.
@@ -30,10 +38,17 @@ impl Seen {
             lon_e6: rounded(lon * 1e6) as i32,
             lat_e6: rounded(lat * 1e6) as i32,
             speed_dkmh: fix.speed_dkmh,
+            direction_deg: if fix.direction_deg < NO_DIRECTION { fix.direction_deg } else { NO_DIRECTION },
             swapped: fix.marks.has(Marks::SWAPPED),
             speed_off: fix.marks.has(Marks::SPEED_RANGE),
+            late: fix.marks.has(Marks::LATE),
             source: fix.source,
         })
+    }
+
+    /// Whether the vehicle says itself that it stands, give or take the noise of the speed field.
+    pub(crate) fn rests(&self) -> bool {
+        self.speed_dkmh <= limits::REST_SPEED_DKMH && !self.swapped
     }
 
     pub(crate) fn point(&self) -> Point {
@@ -46,6 +61,31 @@ pub(crate) fn rounded(x: f64) -> i64 {
     (x + 0.5).floor() as i64
 }
 
+/// What two judged fixes tell of the way from one to the next, before it is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    pub(crate) a: Seen,
+    pub(crate) b: Seen,
+    /// Confidence of an instant that is interpolated on it, per mille.
+    pub(crate) confidence: u16,
+    /// Confidence of an instant on it that needs no interpolation, per mille.
+    pub(crate) ceiling: u16,
+    pub(crate) motion: Motion,
+}
+
+impl Course {
+    /// A box that holds all of the way.
+    pub(crate) fn around(&self) -> Bbox {
+        self.motion.around(self.a.point(), self.b.point())
+    }
+
+    /// The way itself.
+    pub(crate) fn link(&self) -> Link {
+        let Self { a, b, confidence, ceiling, ref motion } = *self;
+        Link { a, b, confidence, ceiling, curve: Curve::of(motion) }
+    }
+}
+
 /// The way from one judged fix to the next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
@@ -55,6 +95,7 @@ pub(crate) struct Link {
     pub(crate) confidence: u16,
     /// Confidence of an instant on it that needs no interpolation, per mille.
     pub(crate) ceiling: u16,
+    pub(crate) curve: Curve,
 }
 
 /// Where what is known of a vehicle begins anew.
@@ -94,8 +135,8 @@ impl Break {
 
 /// How the next fix is connected with the last one.
 pub(crate) enum Step {
-    /// A straight path.
-    Path(Link),
+    /// A path.
+    Path(Course),
     /// A long gap with a change of place: what lies between is unknown.
     Gap,
     /// Not reachable at any plausible speed.
@@ -125,7 +166,8 @@ impl Step {
             (false, true) => limits::CONFIDENCE_GAP,
             (false, false) => 1000,
         };
-        Self::Path(Link { a, b, confidence: of_gap(gap_us).min(ceiling), ceiling })
+        let motion = Motion::between(&a, &b, gap_us);
+        Self::Path(Course { a, b, confidence: of_gap(gap_us).min(ceiling), ceiling, motion })
     }
 }
 
@@ -139,16 +181,70 @@ fn is_plainly_plausible(a: &Seen, b: &Seen, gap_us: i64) -> bool {
 }
 
 /// Metres that a degree has nowhere on Earth: the longest is 111,694 m, along a meridian at the poles.
-const DEGREE_MAX_M: f64 = 112_000.0;
+pub(crate) const DEGREE_MAX_M: f64 = 112_000.0;
 
 fn is_doubtful(length_m: f64, gap_us: i64) -> bool {
     faster(length_m - limits::NOISE_M, gap_us, limits::DOUBTFUL_SPEED_KMH)
 }
 
 impl Link {
+    /// From a place to itself.
+    pub(crate) fn standing(a: Seen, b: Seen) -> Self {
+        let gap_us = b.time.since_us(a.time).max(0);
+        let ceiling = if gap_us > limits::GAP_MAX_US { limits::CONFIDENCE_GAP } else { 1000 };
+        Self { a, b, confidence: of_gap(gap_us).min(ceiling), ceiling, curve: Curve::STRAIGHT }
+    }
+
     /// Its length, metres.
     pub(crate) fn length_m(&self) -> f64 {
-        distance_m(self.a.point(), self.b.point())
+        self.legs().map(|(a, b)| distance_m(a, b)).sum()
+    }
+
+    /// The straight legs that it is judged as, each of the same time.
+    pub(crate) fn legs(&self) -> impl Iterator<Item = (Point, Point)> + '_ {
+        let count = self.curve.legs();
+        (0..count).map(move |leg| (self.knot(leg), self.knot(leg + 1)))
+    }
+
+    /// Where a leg begins; the ends are the fixes, to the bit.
+    fn knot(&self, leg: u32) -> Point {
+        match leg {
+            0 => self.a.point(),
+            _ if leg >= self.curve.legs() => self.b.point(),
+            _ => self.curve.at(self.a.point(), self.b.point(), f64::from(leg) / f64::from(self.curve.legs())),
+        }
+    }
+
+    /// The part of it that a part of one leg is.
+    pub(crate) fn part_of_leg(&self, leg: usize, part: Interval) -> Interval {
+        let count = f64::from(self.curve.legs());
+        let t = |within: f64| ((leg as f64 + within) / count).min(1.0);
+        Interval { t_in: t(part.t_in), t_out: t(part.t_out) }
+    }
+
+    /// What a part of it is within one leg; `None` where they do not meet.
+    pub(crate) fn part_in_leg(&self, leg: usize, part: Interval) -> Option<Interval> {
+        let count = f64::from(self.curve.legs());
+        let t = |whole: f64| (whole * count - leg as f64).clamp(0.0, 1.0);
+        let within = Interval { t_in: t(part.t_in), t_out: t(part.t_out) };
+        (within.t_in < within.t_out || count == 1.0).then_some(within)
+    }
+
+    /// How far an instant at `t` may be off, milliseconds, where the depth in a zone is `depth_m`: the noise of
+    /// positions and what may happen between two fixes, over how fast the edge is neared.
+    pub(crate) fn error_ms(&self, t: f64, depth_m: impl Fn(Point) -> f64) -> u32 {
+        let gap_s = self.gap_us() as f64 / 1e6;
+        if gap_s == 0.0 {
+            return 0;
+        }
+        let window = (1.0 / gap_s).clamp(0.02, 0.2);
+        let (from, to) = ((t - window).max(0.0), (t + window).min(1.0));
+        let nearing_mps = (depth_m(self.at(to)) - depth_m(self.at(from))).abs() / ((to - from) * gap_s);
+        let astray_m = self.curve.astray_m(t, gap_s);
+        let off_m = (limits::ERROR_NOISE_M * limits::ERROR_NOISE_M + astray_m * astray_m).sqrt();
+        let most_s = gap_s * t.max(1.0 - t) + limits::ERROR_NOISE_M / nearing_mps.max(limits::ERROR_NEARING_MPS);
+        let off_s = (off_m / nearing_mps.max(limits::ERROR_NEARING_MPS)).min(most_s);
+        rounded(off_s * 1e3).clamp(0, i64::from(u32::MAX - 1)) as u32
     }
 
     pub(crate) fn gap_us(&self) -> i64 {
@@ -171,7 +267,9 @@ impl Link {
     }
 
     pub(crate) fn at(&self, t: f64) -> Point {
-        self.a.point().lerp(self.b.point(), t)
+        let count = self.curve.legs();
+        let leg = ((t * f64::from(count)) as u32).min(count - 1);
+        self.knot(leg).lerp(self.knot(leg + 1), t * f64::from(count) - f64::from(leg))
     }
 
     /// Mean speed, 0.1 km/h; 0 when no time passed.
@@ -182,7 +280,7 @@ impl Link {
 }
 
 /// Whether that way in that time takes more than that speed; without a division, as time may be 0.
-fn faster(length_m: f64, gap_us: i64, speed_kmh: f64) -> bool {
+pub(crate) fn faster(length_m: f64, gap_us: i64, speed_kmh: f64) -> bool {
     length_m > 0.0 && length_m * 3.6e6 > speed_kmh * gap_us as f64
 }
 
@@ -203,8 +301,10 @@ mod tests {
             lon_e6: 103_800_000,
             lat_e6,
             speed_dkmh: 0,
+            direction_deg: NO_DIRECTION,
             swapped: false,
             speed_off: false,
+            late: false,
             source: RecordRef::default(),
         }
     }
@@ -231,7 +331,7 @@ mod tests {
             (10_000, 20_000_000, Err(())),
         ] {
             let got = match Step::between(seen(1_000, 25_500_000), seen(1_000 + gap_s, 25_500_000 + step_e6)) {
-                Step::Path(link) => Ok(Some(link.confidence)),
+                Step::Path(course) => Ok(Some(course.confidence)),
                 Step::Gap => Ok(None),
                 Step::Jump => Err(()),
             };
@@ -256,7 +356,7 @@ mod tests {
     fn swapped_ends_are_low() {
         let mut b = seen(30, 25_501_000);
         b.swapped = true;
-        let Step::Path(link) = Step::between(seen(0, 25_500_000), b) else { panic!("a path") };
-        assert_eq!((link.confidence, link.ceiling), (200, 200));
+        let Step::Path(course) = Step::between(seen(0, 25_500_000), b) else { panic!("a path") };
+        assert_eq!((course.confidence, course.ceiling), (200, 200));
     }
 }

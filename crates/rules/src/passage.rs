@@ -4,7 +4,7 @@ use geofence::{Interval, Point};
 use model::Timestamp;
 
 use crate::link::Link;
-use crate::zones::Ground;
+use crate::zones::{Ground, Zones};
 
 /// One stretch of a path inside a zone while it governs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,8 +32,40 @@ impl Stretch {
     }
 }
 
+/// What the path meets, by zone and revision, with its stretches inside: leg by leg, joined where legs meet.
+pub(crate) fn met<'a>(zones: &'a Zones, link: &Link) -> Vec<(&'a Ground, Vec<Stretch>)> {
+    let mut parts: Vec<(&Ground, Interval)> = Vec::new();
+    for (leg, (a, b)) in link.legs().enumerate() {
+        zones.touching(a, b, |ground, inside| {
+            parts.extend(inside.iter().map(|part| (ground, link.part_of_leg(leg, *part))));
+        });
+    }
+    // Stable: within a zone the parts stay in the order of the path.
+    parts.sort_by_key(|(ground, _)| ground.key());
+    let same = |a: &(&Ground, Interval), b: &(&Ground, Interval)| a.0.key() == b.0.key();
+    let passages = parts.chunk_by(same).filter_map(|parts| {
+        let ground = parts.first()?.0;
+        let stretches = cut(ground, link, &joined(parts));
+        (!stretches.is_empty()).then_some((ground, stretches))
+    });
+    passages.collect()
+}
+
+/// Parts that end and begin at one place are one; a touch where two legs meet is none.
+fn joined(parts: &[(&Ground, Interval)]) -> Vec<Interval> {
+    let mut whole: Vec<Interval> = Vec::with_capacity(parts.len());
+    for (_, part) in parts {
+        match whole.last_mut() {
+            Some(last) if part.t_in <= last.t_out => last.t_out = last.t_out.max(part.t_out),
+            _ => whole.push(*part),
+        }
+    }
+    whole.retain(|part| part.t_in < part.t_out || part.t_in == 0.0 || part.t_out == 1.0);
+    whole
+}
+
 /// The stretches of the path within the span, in order. A touch of no duration is kept only at an end of the path.
-pub(crate) fn cut(ground: &Ground, link: &Link, inside: &[Interval]) -> Vec<Stretch> {
+fn cut(ground: &Ground, link: &Link, inside: &[Interval]) -> Vec<Stretch> {
     inside.iter().filter_map(|part| cut_one(ground, link, *part)).collect()
 }
 

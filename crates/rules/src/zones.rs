@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use geofence::{Bbox, MAX_SHAPES, Point, Shape, ShapeError, ZoneIndex, distance_m};
-use model::{Direction, Geometry, Registry, Timestamp, Zone, ZoneId};
+use geofence::{Bbox, MAX_SHAPES, Point, Shape, ZoneIndex, distance_m};
+use model::{Ask, Direction, Geometry, Registry, Timestamp, Zone, ZoneId};
 
 use crate::limits;
+use crate::roads::Roads;
 
 /// One revision of a zone, ready to be judged by.
 #[derive(Clone, Debug)]
@@ -20,24 +21,34 @@ pub(crate) struct Ground {
     pub(crate) deep_m: f64,
     /// A crossing whose middle is this deep is no graze, metres.
     pub(crate) crossing_m: f64,
+    /// A crossing less deep is one of the edge alone, centimetres.
+    pub(crate) graze_cm: u32,
     /// The least way along the axis of a corridor, centimetres; `None` for an area.
-    pub(crate) along_min_cm: Option<i64>,
+    pub(crate) along_min_cm: Option<u64>,
+    /// Somebody may be forbidden to be there.
+    pub(crate) forbids: bool,
 }
 
 impl Ground {
-    fn new(zone: &Arc<Zone>, from: Timestamp, to: Timestamp) -> Result<Self, ShapeError> {
+    fn new(zone: &Arc<Zone>, from: Timestamp, to: Timestamp) -> Result<Self, String> {
         let shape = shape_of(&zone.geometry)?;
-        let side_m = shorter_side_m(shape.bbox());
+        let side_m = match &zone.geometry {
+            Geometry::Corridor { half_width_m, .. } => 2.0 * half_width_m,
+            Geometry::Corridors(list) => 2.0 * list.iter().map(|one| one.half_width_m).fold(f64::INFINITY, f64::min),
+            Geometry::Polygon(_) | Geometry::Circle { .. } => shorter_side_m(shape.bbox()),
+        };
         let along_min_cm =
-            shape.axis_length_m().map(|axis_m| (limits::V06_ALONG_M.min(axis_m / 2.0) * 100.0).floor() as i64);
+            shape.axis_length_m().map(|axis_m| (limits::V06_ALONG_M.min(axis_m / 2.0) * 100.0).floor() as u64);
         Ok(Self {
             zone: Arc::clone(zone),
-            deep_m: limits::V06_DEEP_M.min(side_m / 4.0),
+            deep_m: limits::DEEP_M.min(side_m / 4.0),
+            graze_cm: (limits::GRAZE_M.min(side_m / 16.0) * 100.0).floor() as u32,
             crossing_m: limits::V06_CROSSING_DEPTH_M.min(side_m / 8.0),
             shape,
             from,
             to,
             along_min_cm,
+            forbids: zone.rules.iter().any(|rule| matches!(rule.ask, Ask::Forbidden { .. })),
         })
     }
 
@@ -50,18 +61,26 @@ impl Ground {
     }
 }
 
-fn shape_of(geometry: &Geometry) -> Result<Shape, ShapeError> {
-    match geometry {
+fn shape_of(geometry: &Geometry) -> Result<Shape, String> {
+    let shape = match geometry {
         Geometry::Polygon(area) => Shape::polygon(area),
         Geometry::Circle { centre, radius_m } => Shape::circle(Point::from(*centre), *radius_m),
         Geometry::Corridor { axis, half_width_m, direction } => {
-            let direction = match direction {
-                Direction::Both => geofence::Direction::Both,
-                Direction::Forward => geofence::Direction::Forward,
-                Direction::Backward => geofence::Direction::Backward,
-            };
-            Shape::corridor(axis, *half_width_m, direction)
+            Shape::corridor(axis, *half_width_m, direction_of(*direction))
         }
+        Geometry::Corridors(list) => match list.as_slice() {
+            [one] => Shape::corridor(&one.axis, one.half_width_m, direction_of(one.direction)),
+            several => return Err(format!("{} corridors in one zone are not judged", several.len())),
+        },
+    };
+    shape.map_err(|error| error.to_string())
+}
+
+const fn direction_of(direction: Direction) -> geofence::Direction {
+    match direction {
+        Direction::Both => geofence::Direction::Both,
+        Direction::Forward => geofence::Direction::Forward,
+        Direction::Backward => geofence::Direction::Backward,
     }
 }
 
@@ -80,6 +99,7 @@ pub struct Zones {
     grounds: Vec<Ground>,
     index: ZoneIndex<u32>,
     broken: Vec<(ZoneId, u32, String)>,
+    roads: Arc<Roads>,
 }
 
 impl Default for Zones {
@@ -93,18 +113,23 @@ impl Zones {
     /// [`Zones::broken`]; so is what goes beyond [`MAX_SHAPES`], the highest ids first.
     #[must_use]
     pub fn build(registry: &Registry) -> Self {
-        Self::from_spans(registry, |_| None)
+        Self::from_spans(registry, Arc::new(Roads::build(registry)), |_| None)
     }
 
     /// The same as [`Zones::build`], with the shapes that this index has already prepared: for the next registry.
     #[must_use]
     pub fn rebuild(&self, registry: &Registry) -> Self {
-        Self::from_spans(registry, |zone| {
+        let roads = if self.roads.is_of(registry) { Arc::clone(&self.roads) } else { Arc::new(Roads::build(registry)) };
+        Self::from_spans(registry, roads, |zone| {
             self.ground((zone.id, zone.revision)).filter(|known| Arc::ptr_eq(&known.zone, zone))
         })
     }
 
-    fn from_spans<'a>(registry: &Registry, known: impl Fn(&Arc<Zone>) -> Option<&'a Ground>) -> Self {
+    fn from_spans<'a>(
+        registry: &Registry,
+        roads: Arc<Roads>,
+        known: impl Fn(&Arc<Zone>) -> Option<&'a Ground>,
+    ) -> Self {
         let mut grounds = Vec::new();
         let mut broken = Vec::new();
         for (zone, from, to) in registry.zone_spans() {
@@ -114,7 +139,7 @@ impl Zones {
             };
             match ground {
                 Ok(ground) => grounds.push(ground),
-                Err(why) => broken.push((zone.id, zone.revision, why.to_string())),
+                Err(why) => broken.push((zone.id, zone.revision, why)),
             }
         }
         grounds.sort_by_key(Ground::key);
@@ -124,7 +149,13 @@ impl Zones {
         }
         let shapes = (0_u32..).zip(&grounds).map(|(slot, ground)| (slot, ground.shape.clone()));
         let index = ZoneIndex::build(shapes).expect("no more shapes than the index takes");
-        Self { seq: registry.zones_seq(), grounds, index, broken }
+        Self { seq: registry.zones_seq(), grounds, index, broken, roads }
+    }
+
+    /// The lines of roads that lie beside the zones.
+    #[must_use]
+    pub fn roads(&self) -> &Roads {
+        &self.roads
     }
 
     /// What was left out: zone, revision, and why.
@@ -143,6 +174,13 @@ impl Zones {
     #[must_use]
     pub fn zone(&self, id: ZoneId, revision: u32) -> Option<&Arc<Zone>> {
         self.ground((id, revision)).map(|ground| &ground.zone)
+    }
+
+    /// Where the revisions of a zone lie that govern any time, and the first instant that each governs no more.
+    pub fn extents_of(&self, id: ZoneId) -> impl Iterator<Item = (Bbox, Timestamp)> {
+        let first = self.grounds.partition_point(|ground| ground.zone.id < id);
+        let revisions = self.grounds.iter().skip(first).take_while(move |ground| ground.zone.id == id);
+        revisions.map(|ground| (ground.shape.bbox(), ground.to))
     }
 
     /// How many revisions of zones there are.
@@ -169,6 +207,11 @@ impl Zones {
                 visit(ground);
             }
         });
+    }
+
+    /// Whether any zone may meet the box, whenever; `false` is certain.
+    pub(crate) fn may_touch(&self, around: &Bbox) -> bool {
+        self.index.may_touch(around)
     }
 
     /// Visits, by zone and revision, what the straight path meets, with the stretches inside; spans not applied.

@@ -25,7 +25,7 @@ pub(crate) async fn compute(hot: &Hot, db: &Db) -> Result<Digest, StoreError> {
     }
     let mut snapshot = Snapshot::open(db).await?;
     let mut hash = Sha256::new();
-    hash.update(b"hazwatch views 2");
+    hash.update(b"hazwatch views 3");
     let mut after = None;
     loop {
         let facts = snapshot.facts(after, FACTS_AT_ONCE).await?;
@@ -116,7 +116,7 @@ fn add_fact(hash: &mut Sha256, row: &FactRow) {
     hash.update(confidence.0.to_be_bytes());
     hash.update([u8::from(*detected_late)]);
     hash.update(rule_revision.to_be_bytes());
-    for number in [m.fixes_inside, m.length_m, m.speed_max_dkmh, m.depth_max_m] {
+    for number in [m.fixes_inside, m.length_m, m.speed_max_dkmh, m.depth_max_m, m.start_error_ms, m.end_error_ms] {
         hash.update(number.to_be_bytes());
     }
     for number in [m.start_lon_e7, m.start_lat_e7, m.end_lon_e7, m.end_lat_e7] {
@@ -126,5 +126,6 @@ fn add_fact(hash: &mut Sha256, row: &FactRow) {
     evidence.iter().for_each(|r| add_ref(hash, r));
     hash.update([u8::from(row.carrier.is_some())]);
     hash.update(row.carrier.unwrap_or_default().0.to_be_bytes());
-    hash.update([row.case_state as u8]);
+    hash.update([row.case_state as u8, row.fact.standing as u8, u8::from(row.superseded_by.is_some())]);
+    hash.update(row.superseded_by.unwrap_or_default().0.to_be_bytes());
 }

@@ -245,6 +245,14 @@ impl Hot {
         Ok(found)
     }
 
+    /// The first and the latest event time of a vehicle's fixes.
+    pub(crate) fn track_span(&self, vehicle: VehicleId) -> Option<(Timestamp, Timestamp)> {
+        let both = |a: (Timestamp, Timestamp), b: (Timestamp, Timestamp)| (a.0.min(b.0), a.1.max(b.1));
+        let of =
+            |lane: &Mutex<Lane>| Self::each(&lane.lock(), vehicle).map(|entry| (entry.start, entry.stop)).reduce(both);
+        self.lanes.iter().filter_map(of).reduce(both)
+    }
+
     /// Where these vehicles were last, as far as the hot memory knows.
     pub(crate) fn last_positions(&self, vehicles: &[VehicleId]) -> Vec<Option<LastPosition>> {
         let mut found = vec![None; vehicles.len()];

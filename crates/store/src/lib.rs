@@ -34,7 +34,8 @@ pub use error::{Cause, StoreError};
 pub use forget::Forgotten;
 pub use rows::{
     CaseState, ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, LastPosition,
-    Page, Recovered, Settlement, Source, Stats, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState, Writes,
+    Outline, Page, Recovered, Settlement, Source, Stats, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState,
+    Writes,
 };
 pub use snapshot::{Copied, copy_users, snapshot};
 pub use store::{Options, Store};

@@ -8,6 +8,8 @@ use model::{
     Position, RecordRef, TerminalId, Timestamp, VehicleId, ZoneId,
 };
 
+use crate::chunk::cells::{self, Extent};
+
 /// Where the work on a fact stands (案件状态).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CaseState {
@@ -50,6 +52,10 @@ pub struct FactRow {
     pub changed: u64,
     /// Where the work on it stands.
     pub case_state: CaseState,
+    /// Envelope as of which it was judged; at most `changed`. Not part of the digest.
+    pub as_of: u64,
+    /// For a void fact: the one that was found in its place.
+    pub superseded_by: Option<FactId>,
 }
 
 /// Which facts are asked for. `Default` is: all visits.
@@ -69,6 +75,8 @@ pub struct FactFilter {
     pub to: Option<Timestamp>,
     /// Only those that last (`true`) or have ended (`false`).
     pub open: Option<bool>,
+    /// Also those that do not hold any more.
+    pub void: bool,
 }
 
 /// Where the next page of facts begins: after this fact, newest start first.
@@ -341,6 +349,26 @@ pub struct StoredState {
     pub state: Vec<u8>,
 }
 
+/// Where a piece of a track lies, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Event time of the first fix.
+    pub start: Timestamp,
+    /// Event time of the last fix.
+    pub stop: Timestamp,
+    /// The box of its fixes.
+    pub extent: Extent,
+}
+
+impl Outline {
+    /// Of these fixes; `None` when none has a place.
+    pub(crate) fn of(fixes: &[Fix]) -> Option<Self> {
+        let extent = cells::extent(fixes)?;
+        let times = fixes.iter().map(|fix| fix.time);
+        Some(Self { start: times.clone().min()?, stop: times.max()?, extent })
+    }
+}
+
 /// What a checkpoint commits together with the fixes that were cut: all or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
@@ -355,9 +383,10 @@ pub struct Checkpoint {
     /// Rule state in force before the vehicle's first fix in this segment, with the event time up to which it had
     /// judged. Only for vehicles that have fixes in the segment; others are ignored.
     pub segment_states: Vec<(VehicleId, Timestamp, Vec<u8>)>,
-    /// Stored states of the vehicle that had judged up to this event time or beyond are void: late data or a
-    /// retroactive change came before them. Applied before `segment_states`.
-    pub void_states: Vec<(VehicleId, Timestamp)>,
+    /// Stored states of the vehicle that had judged up to the first event time or beyond are void: late data or a
+    /// retroactive change came before them; those that had judged up to the second one or beyond hold again. Applied
+    /// before `segment_states`.
+    pub void_states: Vec<(VehicleId, Timestamp, Timestamp)>,
 }
 
 /// What the last checkpoint left.

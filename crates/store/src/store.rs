@@ -11,13 +11,13 @@ use tokio::sync::Mutex;
 
 use crate::compact::Compactor;
 use crate::hot::{Hot, later};
-use crate::sqlite::{self, Db, checkpoint, facts, last, live, views};
+use crate::sqlite::{self, Db, checkpoint, chunks, facts, last, live, views};
 use crate::track::Gather;
 use crate::users::{PasswordCost, Users};
 use crate::{
     ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, Forgotten, LastPosition,
-    Page, Recovered, Settlement, Stats, StoreError, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState,
-    Writes, compact, digest, forget, pack, snapshot,
+    Outline, Page, Recovered, Settlement, Stats, StoreError, StoredState, Stranger, StrangerCursor, TrackFix,
+    VehicleState, Writes, compact, digest, forget, pack, snapshot,
 };
 
 /// How a store is set up.
@@ -199,6 +199,84 @@ impl Store {
         let last = inner.last(&ids).await?;
         states.iter_mut().zip(last).for_each(|(state, last)| state.last = last);
         Ok(states)
+    }
+
+    /// Takes back the facts that were judged as of envelopes after the last checkpoint (all of them, when there is
+    /// none): for whoever goes on from there, and will find them again.
+    ///
+    /// # Errors
+    /// When the database fails: then nothing changed.
+    pub async fn rewind(&self) -> Result<(), StoreError> {
+        views::rewind(&self.inner.db).await
+    }
+
+    /// The facts of a vehicle in their latest revisions that began at `from` or later, void ones included, by start.
+    /// For who judges: without a scope.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn facts_of_vehicle(&self, vehicle: VehicleId, from: Timestamp) -> Result<Vec<FactRow>, StoreError> {
+        facts::of_vehicle(&self.inner.db, vehicle, from).await
+    }
+
+    /// The fixes of a vehicle with `from` <= time < `to` in track order, each report once (the earliest in the
+    /// journal). For who judges: without a scope.
+    ///
+    /// # Errors
+    /// `Corrupt` when a piece is damaged; when the database fails.
+    pub async fn fixes(&self, vehicle: VehicleId, from: Timestamp, to: Timestamp) -> Result<Vec<Fix>, StoreError> {
+        let mut found = Gather::new(self.inner.hot.fixes(vehicle, from, to)?, usize::MAX);
+        views::gather(&self.inner.db, vehicle, from, to, &mut found).await?;
+        Ok(found.reports())
+    }
+
+    /// Instants between which all fixes of a vehicle lie; `None` when there are none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn track_span(&self, vehicle: VehicleId) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        let hot = self.inner.hot.track_span(vehicle);
+        let stored = chunks::track_span(&self.inner.db, vehicle).await?;
+        Ok(hot.into_iter().chain(stored).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
+    }
+
+    /// Where the pieces of a vehicle's track with fixes of `from` <= time < `to` lie, in no order; pieces without a place
+    /// are left out. Cheap for what lies in chunks. For who judges: without a scope.
+    ///
+    /// # Errors
+    /// `Corrupt` when a piece is damaged; when the database fails.
+    pub async fn outlines(
+        &self,
+        vehicle: VehicleId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Outline>, StoreError> {
+        let hot = Outline::of(&self.inner.hot.fixes(vehicle, from, to)?);
+        let mut found = chunks::outlines(&self.inner.db, vehicle, from, to).await?;
+        found.extend(hot);
+        Ok(found)
+    }
+
+    /// The rule states stored with segments and chunks, by the event time up to which they had judged: those from
+    /// `from` on, and the newest `before` of those before it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rule_states(
+        &self,
+        vehicle: VehicleId,
+        from: Timestamp,
+        before: usize,
+    ) -> Result<Vec<StoredState>, StoreError> {
+        checkpoint::rule_states(&self.inner.db, vehicle, from, before).await
+    }
+
+    /// The vehicles whose kept state had judged up to `from` or beyond.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn vehicles_judged_to(&self, from: Timestamp) -> Result<Vec<VehicleId>, StoreError> {
+        checkpoint::vehicles_judged_to(&self.inner.db, from).await
     }
 
     /// The newest rule state stored with a segment or chunk that had judged only up to an instant before `before`.

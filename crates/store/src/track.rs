@@ -64,6 +64,12 @@ impl Gather {
         if moments > self.limit { Err(StoreError::TooMany { limit: self.limit }) } else { Ok(()) }
     }
 
+    /// Every report once, in track order.
+    pub(crate) fn reports(mut self) -> Vec<Fix> {
+        collapse(&mut self.fixes);
+        self.fixes
+    }
+
     pub(crate) fn finish(mut self) -> Result<Vec<TrackFix>, StoreError> {
         self.look()?;
         Ok(judged(self.fixes))

@@ -113,7 +113,10 @@ async fn void_states_do_not_come_back() {
         tokio::time::sleep(Duration::from_micros(rng.random_range(0..4000))).await;
         let (victim, from) = (rng.random_range(0..VEHICLES), rng.random_range(0..=n) * 20);
         store
-            .checkpoint(Checkpoint { void_states: vec![(VehicleId(victim), second(from))], ..at(n as u64) })
+            .checkpoint(Checkpoint {
+                void_states: vec![(VehicleId(victim), second(from), Timestamp::MAX)],
+                ..at(n as u64)
+            })
             .await
             .unwrap();
         since[victim as usize] = n;

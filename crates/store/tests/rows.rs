@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{T0, fact, fresh, open};
+use common::{T0, at, fact, fresh, open};
 use model::{
     CarrierId, Command, CommandBody, CommandId, CommandOrigin, CommandState, EffectId, FactId, FactKind, Scope,
     TerminalId, Timestamp, VehicleId, ZoneId,
@@ -14,8 +14,16 @@ use store::{
 };
 
 const OWN: Scope = Scope::Carrier(CarrierId(1));
-const VIOLATIONS: FactFilter =
-    FactFilter { violations: true, kind: None, vehicle: None, zone: None, from: None, to: None, open: None };
+const VIOLATIONS: FactFilter = FactFilter {
+    violations: true,
+    kind: None,
+    vehicle: None,
+    zone: None,
+    from: None,
+    to: None,
+    open: None,
+    void: false,
+};
 
 async fn write_facts(store: &Store, facts: Vec<FactRow>) {
     store.write(Writes { facts, ..Writes::default() }).await.unwrap();
@@ -274,4 +282,42 @@ async fn an_effect_waits_once_whatever_comes_first() {
         assert_eq!(store.effect_state(EffectId(id)).await.unwrap(), want, "{id}");
     }
     assert_eq!(store.stats().await.unwrap().effects_pending, 1);
+}
+
+/// What was judged after the checkpoint is taken back, whether it was new, went on, was revised or was put in its place.
+#[tokio::test]
+async fn facts_ahead_of_the_checkpoint_are_taken_back() {
+    let (_dir, store) = fresh(1).await;
+    let write = async |facts: Vec<FactRow>| store.write(Writes { facts, ..Writes::default() }).await.unwrap();
+    let row = |id, revision, as_of| {
+        let mut row = fact(id, None, 10, as_of);
+        (row.fact.revision, row.as_of) = (revision, as_of);
+        row
+    };
+    let open = |mut row: FactRow| {
+        row.fact.ended_at = None;
+        row
+    };
+    let all = async || {
+        let mut all = Vec::new();
+        for id in 1..=3 {
+            all.extend(store.fact(Scope::All, FactId(id)).await.unwrap_or_default());
+        }
+        all
+    };
+    write(vec![open(row(1, 1, 3)), row(2, 1, 4)]).await;
+    let before = all().await;
+    // One write has what the checkpoint holds, and what comes after it.
+    write(vec![row(1, 1, 6), row(1, 2, 7), FactRow { changed: 9, ..row(2, 2, 5) }, row(3, 1, 8)]).await;
+    store.checkpoint(at(4)).await.unwrap();
+    store.rewind().await.unwrap();
+    assert_eq!(all().await, before);
+    let latest = store.facts_of_vehicle(before[0].fact.vehicle, Timestamp::MIN).await.unwrap();
+    assert_eq!(latest, before[..1]);
+
+    write(vec![row(1, 1, 6), row(1, 2, 7), FactRow { changed: 9, ..row(2, 2, 5) }, row(3, 1, 8)]).await;
+    store.checkpoint(at(6)).await.unwrap();
+    store.rewind().await.unwrap();
+    let found: Vec<_> = all().await.iter().map(|row| (row.fact.id.0, row.fact.revision, row.as_of)).collect();
+    assert_eq!(found, [(1, 1, 6), (2, 2, 5), (2, 1, 4)], "what a later envelope told as of an earlier one stays");
 }

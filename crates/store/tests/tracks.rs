@@ -259,9 +259,15 @@ async fn rule_states_stay_with_the_fixes_and_can_be_voided() {
 
     store.compact().await.unwrap();
     assert_eq!(before(450).await, state(0), "one state a chunk");
-    store.checkpoint(Checkpoint { void_states: vec![(V, second(50))], ..at(9) }).await.unwrap();
+    store.checkpoint(Checkpoint { void_states: vec![(V, second(50), Timestamp::MAX)], ..at(9) }).await.unwrap();
     assert_eq!(before(450).await, state(0), "voided from an instant on");
-    store.checkpoint(Checkpoint { void_states: vec![(V, second(-1)), (W, second(0))], ..at(9) }).await.unwrap();
+    store
+        .checkpoint(Checkpoint {
+            void_states: vec![(V, second(-1), Timestamp::MAX), (W, second(0), Timestamp::MAX)],
+            ..at(9)
+        })
+        .await
+        .unwrap();
     assert_eq!(before(450).await, None);
 }
 
@@ -332,4 +338,33 @@ async fn no_reader_ever_misses_or_doubles_a_fix() {
     for reader in readers {
         reader.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn outlines_hold_every_fix_wherever_it_lies() {
+    let (_dir, store) = fresh(99).await;
+    assert_eq!(store.track_span(V).await.unwrap(), None);
+    let fixes: Vec<(VehicleId, Fix)> =
+        sample().into_iter().map(|(v, fix)| (v, Fix { marks: Marks::default(), ..fix })).collect();
+    let parts: Vec<_> = fixes.chunks(fixes.len() / 3 + 1).map(<[_]>::to_vec).collect();
+    commit(&store, parts[0].clone(), 1).await;
+    store.compact().await.unwrap();
+    commit(&store, parts[1].clone(), 2).await;
+    store.push_fixes(0, parts[2].clone());
+    let outlines = store.outlines(V, Timestamp::MIN, Timestamp::MAX).await.unwrap();
+    let (first, last) = store.track_span(V).await.unwrap().unwrap();
+    let e6 = |degrees: f64| (degrees * 1e6).round() as i32;
+    for (_, fix) in fixes.iter().filter(|(vehicle, _)| *vehicle == V) {
+        let (lon_e6, lat_e6) = (e6(fix.lon()), e6(fix.lat()));
+        let holds = outlines.iter().any(|outline| {
+            let extent = outline.extent;
+            (outline.start..=outline.stop).contains(&fix.time)
+                && (extent.west_e6..=extent.east_e6).contains(&lon_e6)
+                && (extent.south_e6..=extent.north_e6).contains(&lat_e6)
+        });
+        assert!(holds && first <= fix.time && fix.time <= last, "{fix:?}");
+    }
+    assert!(outlines.len() > 3, "the boxes are of pieces");
+    let early = store.outlines(V, Timestamp::MIN, Timestamp::from_secs(T0 + 600)).await.unwrap();
+    assert!(early.len() < outlines.len());
 }

@@ -22,6 +22,7 @@ const OUTPUTS: &[(&str, &str, Form)] = &[
     ("hazwatch/control/v1/control.proto", "crates/journal/src/proto/control.rs", Form::Generated),
     ("hazwatch/journal/v1/journal.proto", "crates/journal/src/proto/journal.rs", Form::Generated),
     ("hazwatch/pipeline/v1/assemblies.proto", "crates/pipeline/src/wire.rs", Form::ByHand),
+    ("hazwatch/pipeline/v1/vehicle.proto", "crates/pipeline/src/vehicle_wire.rs", Form::ByHand),
     ("hazwatch/rules/v1/state.proto", "crates/rules/src/wire.rs", Form::ByHand),
 ];
 

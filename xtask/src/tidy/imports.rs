@@ -6,7 +6,7 @@ use crate::workspace::{Package, Source};
 
 /// A crate of the house.
 struct Room {
-    /// Its folder, `crates/` left out; the package is `hazwatch-<folder>`, of the binary `hazwatch`.
+    /// Its folder, `crates/` and `tests/` left out; the package is `hazwatch-<folder>`, of the binary `hazwatch`.
     folder: &'static str,
     /// The rooms that it may import.
     may: May,
@@ -56,6 +56,8 @@ const ROOMS: &[Room] = &[
     Room { folder: "fleet", may: These(&["jt808"]), never: &["axum"] },
     // Beside the crates. The crash client must not share the server's mistakes: it speaks the wire and HTTP.
     Room { folder: "tests", may: These(&["jt808"]), never: &[] },
+    // The truth must not share the judgement's geometry.
+    Room { folder: "judge", may: These(&["model", "rules"]), never: &["geo"] },
     Room { folder: "benches", may: All, never: &[] },
     Room { folder: "xtask", may: These(&[]), never: &[] },
 ];
@@ -126,7 +128,7 @@ fn package_name(folder: &str) -> String {
 /// The folder of a package as the table names it.
 fn short_folder(package: &Package) -> &str {
     let folder = package.folder();
-    folder.strip_prefix("crates/").unwrap_or(folder)
+    folder.strip_prefix("crates/").or_else(|| folder.strip_prefix("tests/")).unwrap_or(folder)
 }
 
 /// The folder of a room of ours by its package name.

@@ -6,6 +6,7 @@ mod access;
 mod contract;
 mod custody;
 mod events;
+mod ground;
 mod registry;
 mod socket;
 mod support;

@@ -115,7 +115,7 @@ async fn terminals_are_let_in_moved_and_shut_out() {
 async fn a_vehicle_that_came_without_a_plate_gets_one() {
     let world = World::new().await;
     let terminal = TerminalId::from_wire(&[0x55]);
-    let nameless = Vehicle { id: VehicleId(5), plate: None, carrier: None };
+    let nameless = Vehicle { id: VehicleId(5), plate: None, carrier: None, ..Vehicle::default() };
     let bind = Change::Bind { terminal, vehicle: nameless.id, from: model::Timestamp::MIN };
     world.control.apply("system", vec![Change::VehiclePut(nameless), bind]);
     world.post(&world.admin, "/api/v1/terminals/55/admit", json!({"plate": "云D55", "colour": 2})).await.is(200);
@@ -150,7 +150,7 @@ async fn registers_are_imported_whole_and_once() {
     assert_eq!(report, json!({"rows": 3, "created": 0, "updated": 0, "unchanged": 3}));
     let json = request(&world.admin, Method::POST, "/api/v1/imports/vehicles", "application/json", Body::from("[]"));
     world.send(json).await.refused(415, "Content-Type");
-    world.ask(&world.admin, Method::POST, "/api/v1/imports/permits").await.refused(404, "");
+    world.ask(&world.admin, Method::POST, "/api/v1/imports/weather").await.refused(404, "");
 }
 
 #[tokio::test]

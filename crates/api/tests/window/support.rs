@@ -373,9 +373,12 @@ fn zone() -> Change {
         name: "特大桥".to_owned(),
         kind: ZoneKind::VeryLargeBridge,
         geometry: Geometry::Circle { centre: Coord { x: 103.8, y: 25.5 }, radius_m: 500.0 },
-        rules: vec![ZoneRule::Forbidden],
+        rules: vec![ZoneRule::forbidden()],
         source_crs: "wgs84".to_owned(),
-        legal_basis: String::new(),
+        legal: model::LegalBasis::default(),
+        place: String::new(),
+        detour: String::new(),
+        drafted_by: None,
         valid_from: None,
         valid_to: None,
         recorded_at: NOON,
@@ -391,7 +394,12 @@ async fn fleet(store: &Store, control: &Control, n: u8) -> Fleet {
         "system",
         vec![
             Change::CarrierPut(Carrier { id: carrier, name: name.clone() }),
-            Change::VehiclePut(Vehicle { id: vehicle, plate: Some(plate.clone()), carrier: Some(carrier) }),
+            Change::VehiclePut(Vehicle {
+                id: vehicle,
+                plate: Some(plate.clone()),
+                carrier: Some(carrier),
+                ..Vehicle::default()
+            }),
             Change::TerminalPut { terminal: phone, maker: "M".into(), model: "T".into(), device: "D".into() },
             Change::Bind { terminal: phone, vehicle, from: Timestamp::MIN },
         ],
@@ -438,11 +446,12 @@ pub(crate) fn fact_row(id: FactId, kind: FactKind, vehicle: VehicleId, carrier: 
         ended_at: None,
         confidence: Confidence(900),
         detected_late: false,
+        standing: model::Standing::Stands,
         rule_revision: 1,
         measures: Measures::default(),
         evidence: vec![RecordRef { position: Position { shard: 0, seq: 5 }, index: 1, item: 0 }],
     };
-    FactRow { fact, carrier: Some(carrier), changed: 5, case_state: CaseState::Raised }
+    FactRow { fact, carrier: Some(carrier), changed: 5, case_state: CaseState::Raised, as_of: 5, superseded_by: None }
 }
 
 fn command_row(id: CommandId, terminal: TerminalId, vehicle: VehicleId, carrier: CarrierId) -> CommandRow {

@@ -2,6 +2,8 @@
 
 mod area;
 mod corridor;
+mod crossings;
+mod exact;
 mod index;
 mod oracle;
 mod validation;

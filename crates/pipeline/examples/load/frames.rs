@@ -96,7 +96,12 @@ impl Batches {
     pub(crate) fn registry(&mut self, trucks: std::ops::Range<u32>, zones: u32) -> Batch {
         let mut changes = Vec::new();
         for truck in trucks {
-            changes.push(Change::VehiclePut(Vehicle { id: vehicle(truck), plate: None, carrier: None }));
+            changes.push(Change::VehiclePut(Vehicle {
+                id: vehicle(truck),
+                plate: None,
+                carrier: None,
+                ..Vehicle::default()
+            }));
             changes.push(Change::TerminalPut {
                 terminal: terminal(truck),
                 maker: String::new(),
@@ -175,9 +180,12 @@ fn zone(number: u32) -> Change {
         name: format!("zone {number}"),
         kind: ZoneKind::WaterSource1,
         geometry: Geometry::Circle { centre: Coord { x, y }, radius_m: 300.0 },
-        rules: vec![ZoneRule::Forbidden],
+        rules: vec![ZoneRule::forbidden()],
         source_crs: "wgs84".into(),
-        legal_basis: String::new(),
+        legal: model::LegalBasis::default(),
+        place: String::new(),
+        detour: String::new(),
+        drafted_by: None,
         valid_from: Some(Timestamp::from_secs(T0 - 1000)),
         valid_to: None,
         recorded_at: Timestamp(0),

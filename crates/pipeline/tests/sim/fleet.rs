@@ -78,7 +78,7 @@ pub(crate) fn registry() -> Vec<Change> {
     let mut changes = Vec::new();
     for number in 0..TERMINALS {
         let (terminal, vehicle) = (terminal(number), vehicle(number));
-        changes.push(Change::VehiclePut(Vehicle { id: vehicle, plate: None, carrier: None }));
+        changes.push(Change::VehiclePut(Vehicle { id: vehicle, plate: None, carrier: None, ..Vehicle::default() }));
         changes.push(Change::TerminalPut {
             terminal,
             maker: String::new(),
@@ -99,9 +99,12 @@ pub(crate) fn zone(revision: u32, from: i64) -> Change {
         name: "source".into(),
         kind: ZoneKind::WaterSource1,
         geometry: Geometry::Circle { centre: Coord { x: 103.8, y: 25.5 }, radius_m: 300.0 + f64::from(revision) },
-        rules: vec![ZoneRule::Forbidden],
+        rules: vec![ZoneRule::forbidden()],
         source_crs: "wgs84".into(),
-        legal_basis: String::new(),
+        legal: model::LegalBasis::default(),
+        place: String::new(),
+        detour: String::new(),
+        drafted_by: None,
         valid_from: Some(Timestamp::from_secs(from)),
         valid_to: None,
         recorded_at: Timestamp(0),

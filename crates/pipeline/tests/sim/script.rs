@@ -86,7 +86,9 @@ impl Life {
             76..78 => world.store.compact().await.expect("compacts"),
             78..80 => {
                 self.zone += 1;
-                let from = fleet::T0 + self.next.values().max().copied().unwrap_or(0) + 5;
+                // From a moment on, or from before what is judged already.
+                let back = if self.dice.chance(50) { 300 } else { -5 };
+                let from = fleet::T0 + self.next.values().max().copied().unwrap_or(0) - back;
                 world.control(vec![fleet::zone(self.zone, from)]).await;
             }
             80..84 => {
@@ -264,7 +266,9 @@ impl Life {
 
     /// Every fix that was acknowledged is in the track once, none is there that nobody sent, and the views are those
     /// that a clean rebuild gives.
-    async fn account(&self, world: World) -> Digest {
+    async fn account(&self, mut world: World) -> Digest {
+        // Whoever is being judged again is done at a checkpoint.
+        world.checkpoint().await;
         let live = world.store.digest().await.expect("digest");
         for number in 0..TERMINALS - 1 {
             let vehicle = fleet::vehicle(number);

@@ -2,5 +2,8 @@
 
 mod bounds;
 mod drive;
+mod motion;
 mod properties;
 mod scenarios;
+mod watch;
+mod zone_rules;

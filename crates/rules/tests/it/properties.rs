@@ -56,6 +56,52 @@ fn shape_is_sound(fact: &Fact) {
     assert_eq!(fact.id, id);
 }
 
+/// The same drive with speeds and directions, some of them true to it: paths are curves.
+fn moving(path: Vec<Fix>, fields: &[(u16, u16)]) -> Vec<Fix> {
+    let ahead: Vec<(f64, f64)> = path
+        .windows(2)
+        .map(|pair| (pair[1].lon() - pair[0].lon(), pair[1].lat() - pair[0].lat()))
+        .chain([(0.0, 1.0)])
+        .collect();
+    let fixes = path.into_iter().zip(ahead).zip(fields.iter().cycle());
+    fixes
+        .map(|((fix, (east, north)), &(speed_dkmh, direction_deg))| {
+            let direction_deg = match direction_deg {
+                360.. => (east.atan2(north).to_degrees().round() as i64).rem_euclid(360) as u16,
+                _ => direction_deg,
+            };
+            let speed_dkmh = if fix.marks.has(Marks::SPEED_RANGE) { fix.speed_dkmh } else { speed_dkmh };
+            Fix { speed_dkmh, direction_deg, ..fix }
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Where no zone is near, paths are not drawn. Within a zone over all of it they always are: of the others nothing
+    /// differs.
+    #[test]
+    fn what_is_not_drawn_is_not_missed(
+        path in drive(),
+        fields in prop::collection::vec((prop_oneof![Just(0_u16), 20..900_u16], 0..600_u16), 1..40),
+    ) {
+        let path = moving(path, &fields);
+        let few = || vec![
+            watched(1, circle(150.0)),
+            forbidden(2, bridge(1_800, Direction::Forward)),
+            forbidden(3, area(-2_600, -2_600, -2_000, -2_300)),
+        ];
+        let all = few().into_iter().chain([watched(9, area(-2_000_000, -2_000_000, 2_000_000, 2_000_000))]).collect();
+        let (mut state, mut drawn) = (State::default(), State::default());
+        let facts = judge(&zones(few()), &mut state, &path);
+        let mut expect = judge(&zones(all), &mut drawn, &path);
+        expect.retain(|fact| fact.zone.0 != 9);
+        prop_assert_eq!(facts, expect);
+        prop_assert_eq!(state.judged_to(), drawn.judged_to());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -94,7 +140,7 @@ proptest! {
     #[test]
     fn any_bytes_decode_or_are_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Some(first) = bytes.first_mut() {
-            *first = 1;
+            *first = 3;
         }
         if let Ok(state) = State::decode(&bytes) {
             prop_assert_eq!(state.encode(), bytes);

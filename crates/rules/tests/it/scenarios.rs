@@ -65,6 +65,11 @@ fn corridors() {
                 drive: &[(0, -2_000, -1_100), (30, 0, 900), (60, 20, 930), (90, 10, 910), (120, 2_000, 2_900)],
                 expect: &["visit 1/1 27.762..92.098 high"],
             },
+            Case {
+                name: "the road beneath, aslant, turned about just behind it",
+                drive: &[(0, -1_180, -1_440), (30, 320, 900), (60, -1_180, -1_440)],
+                expect: &["visit 1/1 20.616..39.384 high"],
+            },
             Case { name: "the road beside it", drive: &[(0, 400, -1_500), (30, 400, 3_000)], expect: &[] },
             Case {
                 name: "turned back just after its beginning",
@@ -126,23 +131,28 @@ fn areas() {
             Case { name: "beside", drive: &[(0, 0, -2_000), (30, 3_000, -100), (60, 6_000, -2_000)], expect: &[] },
             Case {
                 name: "one shallow fix",
+                drive: &[(0, 0, -600), (30, 0, 80), (60, 0, -600)],
+                expect: &["visit 1/1 26.471..33.529 high"],
+            },
+            Case {
+                name: "one fix deeper than drift",
                 drive: &[(0, 0, -600), (30, 0, 200), (60, 0, -600)],
-                expect: &["visit 1/1 22.500..37.500 high"],
+                expect: &["V06 1/1 22.500..37.500 high", "visit 1/1 22.500..37.500 high"],
             },
             Case {
                 name: "two shallow fixes",
-                drive: &[(0, 0, -600), (30, 0, 200), (60, 100, 200), (90, 100, -600)],
-                expect: &["V06 1/1 22.500..67.500 high", "visit 1/1 22.500..67.500 high"],
+                drive: &[(0, 0, -600), (30, 0, 80), (60, 100, 80), (90, 100, -600)],
+                expect: &["V06 1/1 26.471..63.529 high", "visit 1/1 26.471..63.529 high"],
             },
             Case {
                 name: "one shallow fix, reported twice in the same second",
-                drive: &[(0, 0, -600), (30, 0, 200), (30, 1, 200), (60, 0, -600)],
-                expect: &["visit 1/1 22.500..37.500 high"],
+                drive: &[(0, 0, -600), (30, 0, 80), (30, 1, 80), (60, 0, -600)],
+                expect: &["visit 1/1 26.471..33.529 high"],
             },
             Case {
                 name: "one shallow fix, entered nobody knows when",
-                drive: &[(0, 0, -600), (600, 0, 200), (630, 0, -600)],
-                expect: &["visit 1/1 450.000..607.500 mid"],
+                drive: &[(0, 0, -600), (600, 0, 80), (630, 0, -600)],
+                expect: &["visit 1/1 529.412..603.529 mid"],
             },
             Case {
                 name: "one deep fix",
@@ -160,9 +170,9 @@ fn areas() {
                 expect: &[],
             },
             Case {
-                name: "a corner grazed less than 15 m deep",
-                drive: &[(0, 3_800, -1_000), (30, 5_800, 1_000)],
-                expect: &["visit 1/1 15.000..18.000 high"],
+                name: "a corner grazed less than 10 m deep",
+                drive: &[(0, 3_850, -1_000), (30, 5_850, 1_000)],
+                expect: &["visit 1/1 15.000..17.250 high"],
             },
             Case {
                 name: "the corner cut with a gap of five minutes",

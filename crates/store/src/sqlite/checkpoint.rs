@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::segments::{self, Content};
 use super::value::{Fields, list, signed};
-use super::{Db, ROWS_PER_STATEMENT, last};
+use super::{Db, ROWS_PER_STATEMENT, facts, last};
 use crate::{Checkpoint, LastPosition, Recovered, StoreError, StoredState, VehicleState};
 
 /// Commits everything or nothing.
@@ -34,20 +34,24 @@ pub(crate) async fn commit(
     .execute(&mut *tx)
     .await
     .map_err(&failed)?;
+    facts::settle_past(&mut tx, checkpoint.position.seq).await.map_err(&failed)?;
     tx.commit().await.map_err(&failed)
 }
 
-async fn void_states(connection: &mut SqliteConnection, void: &[(VehicleId, Timestamp)]) -> Result<(), sqlx::Error> {
+async fn void_states(
+    connection: &mut SqliteConnection,
+    void: &[(VehicleId, Timestamp, Timestamp)],
+) -> Result<(), sqlx::Error> {
     if void.is_empty() {
         return Ok(());
     }
     segments::void(connection, void).await?;
     sqlx::query(
         "UPDATE chunk SET state_time = NULL, state = NULL FROM \
-         (SELECT value ->> 0 AS vehicle, min(value ->> 1) AS since FROM json_each(?) GROUP BY 1) AS v \
-         WHERE chunk.vehicle = v.vehicle AND chunk.state_time >= v.since",
+         (SELECT value ->> 0 AS vehicle, value ->> 1 AS since, value ->> 2 AS until FROM json_each(?)) AS v \
+         WHERE chunk.vehicle = v.vehicle AND chunk.state_time >= v.since AND chunk.state_time < v.until",
     )
-    .bind(super::value::pairs(void.iter().map(|(v, t)| (signed(v.0), t.0))))
+    .bind(super::value::triples(void.iter().map(|(v, t, u)| (signed(v.0), t.0, u.0))))
     .execute(connection)
     .await
     .map(drop)
@@ -126,6 +130,43 @@ pub(crate) async fn vehicle_states(db: &Db, vehicles: &[VehicleId]) -> Result<Ve
             })
         })
         .collect()
+}
+
+/// The states of a vehicle in segments and chunks, by the event time up to which they had judged: those from `from`
+/// on, and the newest `before` of those before it.
+pub(crate) async fn rule_states(
+    db: &Db,
+    vehicle: VehicleId,
+    from: Timestamp,
+    before: usize,
+) -> Result<Vec<StoredState>, StoreError> {
+    let failed = db.fail("read rule states");
+    let mut tx = db.readers.begin().await.map_err(&failed)?;
+    let mut states = segments::states_of(&mut tx, db, vehicle).await?;
+    for query in [
+        "SELECT state_time, state FROM chunk WHERE vehicle = ?1 AND state_time < ?2 \
+         ORDER BY day DESC, start DESC, n DESC LIMIT ?3",
+        "SELECT state_time, state FROM chunk WHERE vehicle = ?1 AND state_time >= ?2 LIMIT 1000000",
+    ] {
+        let rows = sqlx::query(query).bind(signed(vehicle.0)).bind(from.0).bind(signed(before as u64));
+        for row in rows.fetch_all(&mut *tx).await.map_err(&failed)? {
+            let f = Fields::of(&row, "chunk");
+            states.push(StoredState { judged_to: f.time("state_time")?, state: f.get("state")? });
+        }
+    }
+    states.sort_by_key(|state| state.judged_to);
+    let excess = states.partition_point(|state| state.judged_to < from).saturating_sub(before);
+    states.drain(..excess);
+    Ok(states)
+}
+
+pub(crate) async fn vehicles_judged_to(db: &Db, from: Timestamp) -> Result<Vec<VehicleId>, StoreError> {
+    let rows = sqlx::query("SELECT vehicle FROM vehicle_state WHERE judged_to >= ? ORDER BY vehicle")
+        .bind(from.0)
+        .fetch_all(&db.readers)
+        .await
+        .map_err(db.fail("read vehicle states"))?;
+    rows.iter().map(|row| Fields::of(row, "vehicle_state").vehicle()).collect()
 }
 
 pub(crate) async fn rule_state_before(

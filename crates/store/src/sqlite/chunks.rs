@@ -1,7 +1,7 @@
 //! Chunks in SQL, and the statement that finds all pieces of a track. What bodies say is the business of
 //! [`crate::chunk`] and [`crate::segment`].
 
-use model::{Fix, Timestamp, VehicleId};
+use model::{DAY_US, Fix, Timestamp, VehicleId};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
@@ -9,7 +9,7 @@ use super::value::{Fields, list, pairs, signed};
 use super::{Db, ROWS_PER_STATEMENT};
 use crate::chunk::cells::Extent;
 use crate::segment::{BUCKETS, ROWS_PER_BUCKET, bucket, row};
-use crate::{StoreError, StoredState, chunk};
+use crate::{Outline, StoreError, StoredState, chunk};
 
 /// What is known about a chunk without reading it.
 #[derive(Clone, Debug)]
@@ -132,8 +132,8 @@ pub(crate) async fn exchange(db: &Db, gone: &[i64], chunks: &[NewChunk], void_ma
     insert_chunks(&mut tx, chunks).await.map_err(&failed)?;
     sqlx::query(
         "UPDATE chunk SET state_time = NULL, state = NULL FROM \
-         (SELECT vehicle, min(since) AS since FROM void_state WHERE id > ? GROUP BY vehicle) AS v \
-         WHERE chunk.vehicle = v.vehicle AND chunk.state_time >= v.since",
+         (SELECT vehicle, since, until FROM void_state WHERE id > ?) AS v \
+         WHERE chunk.vehicle = v.vehicle AND chunk.state_time >= v.since AND chunk.state_time < v.until",
     )
     .bind(void_mark)
     .execute(&mut *tx)
@@ -156,7 +156,16 @@ pub(crate) fn pieces(
     from: Timestamp,
     to: Timestamp,
 ) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
-    sqlx::query(PIECES)
+    bound(PIECES, vehicle, from, to)
+}
+
+fn bound(
+    statement: &'static str,
+    vehicle: VehicleId,
+    from: Timestamp,
+    to: Timestamp,
+) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+    sqlx::query(statement)
         .bind(signed(vehicle.0))
         .bind(from.0)
         .bind(to.0)
@@ -165,6 +174,59 @@ pub(crate) fn pieces(
         .bind(BUCKETS * ROWS_PER_BUCKET)
         .bind(bucket(vehicle) * ROWS_PER_BUCKET)
         .bind(ROWS_PER_BUCKET)
+}
+
+/// As [`PIECES`], with the boxes of chunks in place of their bodies.
+const OUTLINES: &str = "SELECT 0 AS is_chunk, r.id AS id, r.body AS body, r.start AS start, r.stop AS stop, \
+     NULL AS west_e6, NULL AS south_e6, NULL AS east_e6, NULL AS north_e6 \
+     FROM segment AS s CROSS JOIN segment_row AS r ON r.id BETWEEN s.id * ?6 + ?7 AND s.id * ?6 + ?7 + ?8 - 1 \
+     WHERE s.start < ?3 AND s.stop >= ?2 AND r.start < ?3 AND r.stop >= ?2 \
+     UNION ALL SELECT 1, c.id, NULL, c.start, c.stop, c.west_e6, c.south_e6, c.east_e6, c.north_e6 FROM chunk AS c \
+     WHERE c.vehicle = ?1 AND c.day BETWEEN ?4 AND ?5 AND c.start < ?3 AND c.stop >= ?2";
+
+/// Where the stored pieces of a vehicle's track in [from, to) lie; what is in no chunk yet is read for it.
+pub(crate) async fn outlines(
+    db: &Db,
+    vehicle: VehicleId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Outline>, StoreError> {
+    let rows = bound(OUTLINES, vehicle, from, to).fetch_all(&db.readers).await.map_err(db.fail("read a track"))?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let f = Fields::of(row, "chunk");
+        if f.get("is_chunk")? {
+            let (start, stop) = (f.time("start")?, f.time("stop")?);
+            found.extend(extent(&f)?.map(|extent| Outline { start, stop, extent }));
+        } else {
+            found.extend(Outline::of(&piece(row, vehicle)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Instants between which all stored fixes of a vehicle lie; `None` when nothing can be there.
+pub(crate) async fn track_span(db: &Db, vehicle: VehicleId) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT (SELECT min(start) FROM segment) AS start, (SELECT max(stop) FROM segment) AS stop, \
+         (SELECT min(day) FROM chunk WHERE vehicle = ?1) AS first, (SELECT max(day) FROM chunk WHERE vehicle = ?1) AS last",
+    )
+    .bind(signed(vehicle.0))
+    .fetch_one(&db.readers)
+    .await
+    .map_err(db.fail("read a track"))?;
+    let f = Fields::of(&row, "chunk");
+    let segments = f.maybe_time("start")?.zip(f.maybe_time("stop")?);
+    let days = f.maybe_int::<i64>("first")?.zip(f.maybe_int::<i64>("last")?);
+    // Wherever days begin: a day before, and a day after.
+    let days = days.map(|(first, last)| (Timestamp((first - 1) * DAY_US), Timestamp((last + 2) * DAY_US)));
+    Ok(segments.into_iter().chain(days).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
+}
+
+fn extent(f: &Fields<'_>) -> Result<Option<Extent>, StoreError> {
+    let Some(west_e6) = f.maybe_int("west_e6")? else { return Ok(None) };
+    let (south_e6, east_e6, north_e6) = (f.int("south_e6")?, f.int("east_e6")?, f.int("north_e6")?);
+    Ok(Some(Extent { west_e6, south_e6, east_e6, north_e6 }))
 }
 
 /// The vehicle's fixes in a row of [`pieces`].

@@ -1,6 +1,6 @@
 //! Facts in SQL: the latest revisions in one table for lists, all revisions in another for the record.
 
-use model::{Confidence, Fact, FactId, FactKind, Measures, Scope};
+use model::{Confidence, Fact, FactId, FactKind, Measures, Scope, Standing, Timestamp, VehicleId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
@@ -10,7 +10,8 @@ use crate::{CaseState, ChangeToken, FactCursor, FactFilter, FactRow, Page, Store
 
 const COLUMNS: &str = "id, revision, kind, vehicle, zone, zone_revision, started_at, ended_at, confidence, \
      detected_late, rule_revision, fixes_inside, length_m, speed_max_dkmh, start_lon_e7, start_lat_e7, end_lon_e7, \
-     end_lat_e7, depth_max_m, evidence, carrier, changed, case_state";
+     end_lat_e7, depth_max_m, start_error_ms, end_error_ms, evidence, carrier, changed, case_state, standing, as_of, \
+     superseded_by";
 
 /// Everything but the key, taken over from the row that comes in.
 const REPLACE: &str = "kind = excluded.kind, vehicle = excluded.vehicle, zone = excluded.zone, \
@@ -19,8 +20,10 @@ const REPLACE: &str = "kind = excluded.kind, vehicle = excluded.vehicle, zone = 
      rule_revision = excluded.rule_revision, fixes_inside = excluded.fixes_inside, length_m = excluded.length_m, \
      speed_max_dkmh = excluded.speed_max_dkmh, start_lon_e7 = excluded.start_lon_e7, \
      start_lat_e7 = excluded.start_lat_e7, end_lon_e7 = excluded.end_lon_e7, end_lat_e7 = excluded.end_lat_e7, \
-     depth_max_m = excluded.depth_max_m, evidence = excluded.evidence, carrier = excluded.carrier, \
-     changed = excluded.changed, case_state = excluded.case_state";
+     depth_max_m = excluded.depth_max_m, start_error_ms = excluded.start_error_ms, \
+     end_error_ms = excluded.end_error_ms, evidence = excluded.evidence, carrier = excluded.carrier, \
+     changed = excluded.changed, case_state = excluded.case_state, standing = excluded.standing, \
+     as_of = excluded.as_of, superseded_by = excluded.superseded_by";
 
 fn push_rows(query: &mut QueryBuilder<Sqlite>, rows: &[FactRow]) {
     query.push_values(rows, |mut b, row| {
@@ -44,10 +47,15 @@ fn push_rows(query: &mut QueryBuilder<Sqlite>, rows: &[FactRow]) {
             .push_bind(m.end_lon_e7)
             .push_bind(m.end_lat_e7)
             .push_bind(i64::from(m.depth_max_m))
+            .push_bind(i64::from(m.start_error_ms))
+            .push_bind(i64::from(m.end_error_ms))
             .push_bind(references(&f.evidence))
             .push_bind(row.carrier.map(|c| signed(c.0)))
             .push_bind(signed(row.changed))
-            .push_bind(row.case_state as i64);
+            .push_bind(row.case_state as i64)
+            .push_bind(f.standing as i64)
+            .push_bind(signed(row.as_of))
+            .push_bind(row.superseded_by.map(|id| wide(id.0)));
     });
 }
 
@@ -67,6 +75,7 @@ fn read(row: &SqliteRow) -> Result<FactRow, StoreError> {
             ended_at: f.maybe_time("ended_at")?,
             confidence: Confidence(f.int("confidence")?),
             detected_late: f.get("detected_late")?,
+            standing: f.known("standing", Standing::from_number)?,
             rule_revision: f.int("rule_revision")?,
             measures: Measures {
                 fixes_inside: f.int("fixes_inside")?,
@@ -77,31 +86,116 @@ fn read(row: &SqliteRow) -> Result<FactRow, StoreError> {
                 end_lon_e7: f.int("end_lon_e7")?,
                 end_lat_e7: f.int("end_lat_e7")?,
                 depth_max_m: f.int("depth_max_m")?,
+                start_error_ms: f.int("start_error_ms")?,
+                end_error_ms: f.int("end_error_ms")?,
             },
             evidence,
         },
         carrier: f.carrier()?,
         changed: f.bits("changed")?,
         case_state: f.known("case_state", CaseState::from_number)?,
+        as_of: f.bits("as_of")?,
+        superseded_by: f.maybe_fact("superseded_by")?,
     })
+}
+
+/// Rows up to the first fact that comes a second time: each version is written on its own, so that each can come back.
+fn distinct(rows: &[FactRow]) -> usize {
+    let mut seen = std::collections::BTreeSet::new();
+    rows.iter().take_while(|row| seen.insert(row.fact.id)).count()
 }
 
 /// Upserts both tables. The guards make the outcome independent of the order of rows.
 pub(crate) async fn write(connection: &mut SqliteConnection, facts: &[FactRow]) -> Result<(), sqlx::Error> {
-    for rows in facts.chunks(ROWS_PER_STATEMENT) {
-        let mut all = QueryBuilder::new(format!("INSERT INTO fact_revision ({COLUMNS}) "));
-        push_rows(&mut all, rows);
-        all.push(" ON CONFLICT (id, revision) DO UPDATE SET ");
-        all.push(REPLACE).push(" WHERE excluded.changed >= fact_revision.changed");
-        all.build().persistent(false).execute(&mut *connection).await?;
-        let mut latest = QueryBuilder::new(format!("INSERT INTO fact ({COLUMNS}) "));
-        push_rows(&mut latest, rows);
-        latest.push(" ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, ");
-        latest.push(REPLACE);
-        latest.push(" WHERE (excluded.revision, excluded.changed) >= (fact.revision, fact.changed)");
-        latest.build().persistent(false).execute(&mut *connection).await?;
+    for mut rest in facts.chunks(ROWS_PER_STATEMENT) {
+        while !rest.is_empty() {
+            let (rows, more) = rest.split_at(distinct(rest));
+            rest = more;
+            keep_past(connection, rows).await?;
+            upsert(connection, rows).await?;
+        }
     }
     Ok(())
+}
+
+async fn upsert(connection: &mut SqliteConnection, rows: &[FactRow]) -> Result<(), sqlx::Error> {
+    let mut all = QueryBuilder::new(format!("INSERT INTO fact_revision ({COLUMNS}) "));
+    push_rows(&mut all, rows);
+    all.push(" ON CONFLICT (id, revision) DO UPDATE SET ");
+    all.push(REPLACE).push(" WHERE excluded.changed >= fact_revision.changed");
+    all.build().persistent(false).execute(&mut *connection).await?;
+    let mut latest = QueryBuilder::new(format!("INSERT INTO fact ({COLUMNS}) "));
+    push_rows(&mut latest, rows);
+    latest.push(" ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, ");
+    latest.push(REPLACE);
+    latest.push(" WHERE (excluded.revision, excluded.changed) >= (fact.revision, fact.changed)");
+    latest.build().persistent(false).execute(&mut *connection).await.map(drop)
+}
+
+/// Keeps what these rows are about to replace, until a checkpoint holds it.
+async fn keep_past(connection: &mut SqliteConnection, rows: &[FactRow]) -> Result<(), sqlx::Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(format!(
+        "INSERT OR REPLACE INTO fact_past ({COLUMNS}) SELECT {COLUMNS} FROM fact_revision WHERE (id, revision) IN (VALUES "
+    ));
+    let mut keys = query.separated(", ");
+    for row in rows {
+        keys.push("(").push_bind_unseparated(wide(row.fact.id.0));
+        keys.push_unseparated(", ").push_bind_unseparated(i64::from(sabotage::revision(row.fact.revision)));
+        keys.push_unseparated(")");
+    }
+    query.push(")");
+    query.build().persistent(false).execute(connection).await.map(drop)
+}
+
+/// A checkpoint holds everything up to `seq`: of each fact only what stood there need be kept, and what came since.
+pub(crate) async fn settle_past(connection: &mut SqliteConnection, seq: u64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM fact_past WHERE EXISTS (SELECT 1 FROM fact_revision AS r \
+         WHERE r.id = fact_past.id AND r.revision = fact_past.revision AND r.as_of <= ?1) \
+         OR EXISTS (SELECT 1 FROM fact_past AS p WHERE p.id = fact_past.id AND p.revision = fact_past.revision \
+         AND p.as_of > fact_past.as_of AND p.as_of <= ?1)",
+    )
+    .bind(signed(seq))
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Takes back what was judged as of envelopes after `seq`: it comes again from the journal.
+pub(crate) async fn rewind(connection: &mut SqliteConnection, seq: u64) -> Result<(), sqlx::Error> {
+    const AHEAD: &str = "(SELECT id FROM fact WHERE changed > ?1 AND as_of > ?1)";
+    let statements = [
+        "CREATE TEMP TABLE IF NOT EXISTS ahead (id BLOB PRIMARY KEY)".to_owned(),
+        "DELETE FROM ahead".to_owned(),
+        format!("INSERT INTO ahead SELECT id FROM {AHEAD}"),
+        "DELETE FROM fact_revision WHERE id IN (SELECT id FROM ahead) AND as_of > ?1".to_owned(),
+        format!(
+            "INSERT OR REPLACE INTO fact_revision ({COLUMNS}) SELECT {COLUMNS} FROM fact_past \
+             WHERE id IN (SELECT id FROM ahead) AND as_of <= ?1 ORDER BY as_of"
+        ),
+        "DELETE FROM fact WHERE id IN (SELECT id FROM ahead)".to_owned(),
+        format!(
+            "INSERT INTO fact ({COLUMNS}) SELECT {COLUMNS} FROM fact_revision AS r WHERE r.id IN (SELECT id FROM ahead) \
+             AND revision = (SELECT max(revision) FROM fact_revision AS m WHERE m.id = r.id)"
+        ),
+        "DELETE FROM fact_past".to_owned(),
+        "DROP TABLE ahead".to_owned(),
+    ];
+    for statement in statements {
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement.clone()));
+        let query = if statement.contains("?1") { query.bind(signed(seq)) } else { query };
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The facts of a vehicle in their latest revisions that began at `from` or later, void ones included.
+pub(crate) async fn of_vehicle(db: &Db, vehicle: VehicleId, from: Timestamp) -> Result<Vec<FactRow>, StoreError> {
+    let mut query = select("fact");
+    query.push("vehicle = ").push_bind(signed(vehicle.0)).push(" AND started_at >= ").push_bind(from.0);
+    query.push(" ORDER BY started_at, id");
+    let rows = query.build().fetch_all(&db.readers).await.map_err(db.fail("read facts of a vehicle"))?;
+    rows.iter().map(read).collect()
 }
 
 fn select(table: &str) -> QueryBuilder<Sqlite> {
@@ -123,8 +217,16 @@ pub(crate) async fn page(
     limit: usize,
 ) -> Result<Page<FactRow, FactCursor>, StoreError> {
     let mut query = select("fact");
-    query.push(if filter.violations { "kind > 0" } else { "kind = 0" });
+    // Alarm bits are listed when they are asked for by kind.
+    query.push(match (filter.violations, filter.kind) {
+        (true, Some(_)) => "kind > 0",
+        (true, None) => "kind > 0 AND kind < 1000",
+        (false, _) => "kind = 0",
+    });
     scoped(&mut query, scope);
+    if !filter.void {
+        query.push(" AND standing <> ").push_bind(Standing::Void as i64);
+    }
     if let Some(kind) = filter.kind {
         query.push(" AND kind = ").push_bind(i64::from(kind.number()));
     }

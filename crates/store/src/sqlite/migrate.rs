@@ -28,6 +28,16 @@ pub(crate) const VIEWS: &[Step] = &[
         name: "segments",
         sql: include_str!("../../../../migrations/sqlite/views/202611231700_segments.sql"),
     },
+    Step {
+        version: 2026_1123_2100,
+        name: "late",
+        sql: include_str!("../../../../migrations/sqlite/views/202611232100_late.sql"),
+    },
+    Step {
+        version: 2026_1123_2110,
+        name: "errors",
+        sql: include_str!("../../../../migrations/sqlite/views/202611232110_errors.sql"),
+    },
 ];
 
 /// The migrations of `app.db`.

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::Db;
-use super::value::{Fields, list, pairs, signed};
+use super::value::{Fields, list, signed, triples};
 use crate::segment::row::{self, Row};
 use crate::segment::{BUCKETS, ROWS_PER_BUCKET, bucket, row_id, segment_of};
 use crate::{StoreError, StoredState};
@@ -78,14 +78,14 @@ async fn insert(connection: &mut SqliteConnection, segment: i64, content: &Conte
 /// Remembers that states of these vehicles do not hold any more, for all segments that there are.
 pub(crate) async fn void(
     connection: &mut SqliteConnection,
-    void: &[(VehicleId, Timestamp)],
+    void: &[(VehicleId, Timestamp, Timestamp)],
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO void_state (vehicle, since, segment) \
-         SELECT value ->> 0, min(value ->> 1), (SELECT max(id) FROM segment) FROM json_each(?) \
-         WHERE EXISTS (SELECT 1 FROM segment) GROUP BY 1",
+        "INSERT INTO void_state (vehicle, since, until, segment) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, (SELECT max(id) FROM segment) FROM json_each(?) \
+         WHERE EXISTS (SELECT 1 FROM segment)",
     )
-    .bind(pairs(void.iter().map(|(v, t)| (signed(v.0), t.0))))
+    .bind(triples(void.iter().map(|(v, t, u)| (signed(v.0), t.0, u.0))))
     .execute(connection)
     .await
     .map(drop)
@@ -204,15 +204,15 @@ struct Void {
     id: i64,
     vehicle: VehicleId,
     since: Timestamp,
+    until: Timestamp,
     segment: i64,
 }
 
 async fn voids(connection: &mut SqliteConnection, of: Option<VehicleId>) -> Result<Vec<Void>, sqlx::Error> {
     let query = match of {
-        None => sqlx::query("SELECT id, vehicle, since, segment FROM void_state"),
-        Some(vehicle) => {
-            sqlx::query("SELECT id, vehicle, since, segment FROM void_state WHERE vehicle = ?").bind(signed(vehicle.0))
-        }
+        None => sqlx::query("SELECT id, vehicle, since, until, segment FROM void_state"),
+        Some(vehicle) => sqlx::query("SELECT id, vehicle, since, until, segment FROM void_state WHERE vehicle = ?")
+            .bind(signed(vehicle.0)),
     };
     let rows = query.fetch_all(connection).await?;
     rows.iter()
@@ -221,6 +221,7 @@ async fn voids(connection: &mut SqliteConnection, of: Option<VehicleId>) -> Resu
                 id: row.try_get("id")?,
                 vehicle: VehicleId(row.try_get::<i64, _>("vehicle")? as u64),
                 since: Timestamp(row.try_get("since")?),
+                until: Timestamp(row.try_get("until")?),
                 segment: row.try_get("segment")?,
             })
         })
@@ -234,7 +235,10 @@ fn holding(row: &SqliteRow, voids: &[Void]) -> Result<Vec<(VehicleId, StoredStat
     let states = row::read_states(f.get("body")?);
     let mut states = states.map_err(|why| StoreError::corrupt(format!("states of segment {}", segment_of(id)), why))?;
     let is_void = |vehicle: VehicleId, state: &StoredState| {
-        let hit = |v: &Void| v.vehicle == vehicle && v.segment >= segment_of(id) && state.judged_to >= v.since;
+        let hit = |v: &Void| {
+            let covers = v.since <= state.judged_to && state.judged_to < v.until;
+            v.vehicle == vehicle && v.segment >= segment_of(id) && covers
+        };
         voids.iter().any(hit)
     };
     states.retain(|(vehicle, state)| !is_void(*vehicle, state));

@@ -91,6 +91,11 @@ impl<'r> Fields<'r> {
         self.wide(column).map(FactId)
     }
 
+    pub(crate) fn maybe_fact(&self, column: &'static str) -> Result<Option<FactId>, StoreError> {
+        let bytes: Option<&[u8]> = self.get(column)?;
+        bytes.map(|_| self.fact(column)).transpose()
+    }
+
     pub(crate) fn effect(&self, column: &'static str) -> Result<EffectId, StoreError> {
         self.wide(column).map(EffectId)
     }
@@ -151,6 +156,12 @@ pub(crate) fn list(numbers: impl IntoIterator<Item = i64>) -> String {
 /// A list of pairs for `json_each`.
 pub(crate) fn pairs(numbers: impl IntoIterator<Item = (i64, i64)>) -> String {
     let inner: Vec<String> = numbers.into_iter().map(|(a, b)| format!("[{a},{b}]")).collect();
+    format!("[{}]", inner.join(","))
+}
+
+/// A list of triples for `json_each`.
+pub(crate) fn triples(numbers: impl IntoIterator<Item = (i64, i64, i64)>) -> String {
+    let inner: Vec<String> = numbers.into_iter().map(|(a, b, c)| format!("[{a},{b},{c}]")).collect();
     format!("[{}]", inner.join(","))
 }
 

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{Row, SqliteConnection};
 
 use super::value::{Fields, signed};
-use super::{Db, Kind, VIEWS, chunks, facts, live, migrate, segments};
+use super::{Db, Kind, VIEWS, checkpoint, chunks, facts, live, migrate, segments};
 use crate::track::Gather;
 use crate::{FactRow, Options, Stats, StoreError, Writes};
 
@@ -35,6 +35,15 @@ pub(crate) async fn write(db: &Db, writes: &Writes) -> Result<(), StoreError> {
     live::write_effects(&mut tx, &writes.effects).await.map_err(&failed)?;
     live::write_strangers(&mut tx, &writes.strangers).await.map_err(&failed)?;
     live::write_commands(&mut tx, &writes.commands).await.map_err(&failed)?;
+    tx.commit().await.map_err(&failed)
+}
+
+/// Takes back the facts that are ahead of the checkpoint.
+pub(crate) async fn rewind(db: &Db) -> Result<(), StoreError> {
+    let failed = db.fail("take back what is ahead of the checkpoint");
+    let mut tx = db.writer.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+    let recovered = checkpoint::read(&mut tx).await.map_err(&failed)??;
+    facts::rewind(&mut tx, recovered.map_or(0, |recovered| recovered.position.seq)).await.map_err(&failed)?;
     tx.commit().await.map_err(&failed)
 }
 

@@ -57,6 +57,7 @@ pub fn fact(id: u128, carrier: Option<u64>, started: i64, changed: u64) -> FactR
             ended_at: Some(Timestamp::from_secs(T0 + started + 60)),
             confidence: Confidence(900),
             detected_late: false,
+            standing: model::Standing::Stands,
             rule_revision: 1,
             measures: Measures { fixes_inside: 3, start_lon_e7: -7, ..Measures::default() },
             evidence: vec![RecordRef { position: Position { shard: 0, seq: changed }, index: 1, item: 2 }],
@@ -64,6 +65,8 @@ pub fn fact(id: u128, carrier: Option<u64>, started: i64, changed: u64) -> FactR
         carrier: carrier.map(CarrierId),
         changed,
         case_state: CaseState::Raised,
+        as_of: changed,
+        superseded_by: None,
     }
 }
 
