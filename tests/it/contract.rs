@@ -28,6 +28,7 @@ fn exit_codes_and_errors_help() {
         "decode",
         "import",
         "command",
+        "case",
         "replay",
         "verify",
         "prove",

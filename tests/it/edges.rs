@@ -155,3 +155,15 @@ fn truck_again(address: &str) -> Option<Truck> {
     let mut truck = Truck::new("013900000009", "云D00009", Edition::V2013);
     truck.connect(address).ok().map(|()| truck)
 }
+
+/// Memory that threads give back would else stay in an arena for each of them.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn the_server_keeps_few_arenas() {
+    let data = tempfile::tempdir().expect("a folder");
+    let server = Server::start(data.path(), &Setup::default());
+    let environment = std::fs::read(format!("/proc/{}/environ", server.pid())).expect("its environment");
+    let arenas = environment.split(|byte| *byte == 0).find(|entry| entry.starts_with(b"MALLOC_ARENA_MAX="));
+    assert!(arenas.is_some(), "it began again, as the same process");
+    server.stop();
+}

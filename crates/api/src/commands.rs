@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{Change, Command, CommandBody, CommandId, CommandOrigin, CommandState, Registry};
+use model::{Change, Command, CommandBody, CommandId, CommandOrigin, CommandState, Registry, VehicleId};
 use serde::{Deserialize, Serialize};
 use store::CommandRow;
 use utoipa::{IntoParams, ToSchema};
@@ -117,6 +117,22 @@ impl CommandView {
     }
 }
 
+/// A command to the terminal that speaks for the vehicle now.
+pub(crate) fn to_cab(
+    app: &App,
+    registry: &Registry,
+    vehicle: VehicleId,
+    body: CommandBody,
+) -> Result<Command, Problem> {
+    let terminal = registry.terminal_of(vehicle).and_then(|id| registry.terminal(id)).filter(|t| t.admitted);
+    let Some(terminal) = terminal else {
+        return Err(Problem::new(Kind::Conflict, "no admitted terminal speaks for the vehicle"));
+    };
+    let ttl_us = i64::try_from(app.config.command_ttl.as_micros()).unwrap_or(i64::MAX);
+    let expires_at = app.now().plus_us(ttl_us);
+    Ok(Command { id: CommandId(random_id()?), terminal: terminal.id, body, origin: CommandOrigin::Person, expires_at })
+}
+
 /// Asks for a command to the terminal that speaks for the vehicle now. It is sent when the terminal is connected, and
 /// expires after ten minutes.
 #[utoipa::path(post, path = "/api/v1/vehicles/{id}/commands", tag = "commands", operation_id = "send_command",
@@ -132,16 +148,9 @@ pub(crate) async fn send(
 ) -> Result<Response, Problem> {
     let registry = app.registry();
     let vehicle = lookup::vehicle(&registry, who.scope, &reference)?;
-    let body = new.checked()?;
-    let terminal = registry.terminal_of(vehicle.id).and_then(|id| registry.terminal(id)).filter(|t| t.admitted);
-    let Some(terminal) = terminal else {
-        return Err(Problem::new(Kind::Conflict, "no admitted terminal speaks for the vehicle"));
-    };
     let now = app.now();
-    let ttl_us = i64::try_from(app.config.command_ttl.as_micros()).unwrap_or(i64::MAX);
-    let id = CommandId(random_id()?);
-    let expires_at = now.plus_us(ttl_us);
-    let command = Command { id, terminal: terminal.id, body, origin: CommandOrigin::Person, expires_at };
+    let command = to_cab(&app, &registry, vehicle.id, new.checked()?)?;
+    let id = command.id;
     let row = CommandRow {
         command: command.clone(),
         vehicle: Some(vehicle.id),

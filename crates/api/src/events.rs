@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
+use crate::cases;
 use crate::dto::{CrsName, Time, VehicleRef, shown};
 use crate::extract::{Caller, Params};
 use crate::facts::ViolationView;
@@ -190,11 +191,12 @@ impl Follower {
         let (positions, cursor) = self.app.deps.views.positions(self.cursor);
         self.cursor = cursor;
         let registry = self.app.registry();
-        for row in &facts {
+        let works = cases::works(&self.app, &registry, &facts).await?;
+        for (row, work) in facts.iter().zip(&works) {
             self.seen = row.token();
             if row.fact.kind.is_violation() {
                 let event = Event::default().event("violation").id(self.seen.to_string());
-                self.queue.extend(event.json_data(ViolationView::of(&registry, row, self.crs)));
+                self.queue.extend(event.json_data(ViolationView::of(&registry, row, work, (self.crs, self.app.now()))));
             }
         }
         let seen = positions.iter().filter(|position| self.who.scope.sees(registry.owner(position.vehicle)));

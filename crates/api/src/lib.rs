@@ -10,6 +10,7 @@
 
 mod access;
 mod app;
+mod cases;
 mod change;
 mod commands;
 mod config;
@@ -28,12 +29,14 @@ mod history;
 mod imports;
 mod limits;
 mod lookup;
+mod lots;
 mod metrics;
 mod openapi;
 mod permits;
 mod problem;
 mod register;
 mod registry_imports;
+mod rulebook;
 mod serve;
 mod service;
 mod sessions;

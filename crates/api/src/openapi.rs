@@ -17,8 +17,8 @@ use crate::events::{LivePositionView, ReadyView};
 use crate::problem::ProblemBody;
 use crate::tracks::FormatName;
 use crate::{
-    commands, custody, door, drafts, events, facts, ground, ground_imports, history, imports, permits,
-    registry_imports, service, sessions, settings, terminals, tracks, users, vehicles, zones,
+    cases, commands, custody, door, drafts, events, facts, ground, ground_imports, history, imports, lots, permits,
+    registry_imports, rulebook, service, sessions, settings, terminals, tracks, users, vehicles, zones,
 };
 
 /// Name of the one security scheme.
@@ -80,6 +80,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(facts::visits))
         .routes(routes!(facts::violations))
         .routes(routes!(facts::violation))
+        .routes(routes!(cases::step))
+        .routes(routes!(lots::occupancy))
+        .routes(routes!(rulebook::list))
         .routes(routes!(events::get))
         .routes(routes!(users::list, users::create))
         .routes(routes!(door::list, door::create))

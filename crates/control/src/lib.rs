@@ -4,6 +4,7 @@
 //! It holds no socket: frames leave through the [`Downlink`] that the house plugs in.
 
 mod admit;
+mod case;
 mod dispatcher;
 mod door;
 mod ground;

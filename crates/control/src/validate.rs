@@ -2,7 +2,7 @@
 
 use model::{Carrier, Change, Command, CommandBody, ControlError, Registry, Vehicle};
 
-use crate::{door, ground, zone};
+use crate::{case, door, ground, zone};
 
 /// Longest name, text or setting, characters.
 pub(crate) const NAME_MAX: usize = 200;
@@ -81,7 +81,7 @@ pub(crate) fn validate(change: &Change, registry: &Registry, actor: &str) -> Res
         Change::DriverPut(put) => ground::driver(put, registry),
         Change::DriverOn(on) => ground::driver_on(on, registry),
         Change::LoadPut(put) => ground::load(put, registry),
-        Change::CaseStep(step) => text("text", &step.text, 0, DETAIL_MAX),
+        Change::CaseStep(step) => case::step(step, registry),
     }
 }
 

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::BOUNDARY_M;
-use crate::interval::{Interval, Intervals};
+use crate::interval::{Interval, Intervals, slack_of, union};
 use crate::piece::{Leg, Piece, Station};
 use crate::plane::{Path, Xy, bounds};
 use crate::strips::{Span, Strips};
@@ -62,6 +62,50 @@ impl Along {
     pub fn across_m(&self) -> f64 {
         self.offset_out_m - self.offset_in_m
     }
+}
+
+/// The direction of several: of those that differ both.
+pub(crate) fn direction(parts: &[Corridor]) -> Direction {
+    let mut all = parts.iter().map(|part| part.direction);
+    let first = all.next().unwrap_or_default();
+    if all.all(|direction| direction == first) { first } else { Direction::Both }
+}
+
+/// How a stretch runs with respect to the axes of several corridors, one after the other: where they overlap the first
+/// one counts.
+pub(crate) fn along(parts: &[Corridor], path: &Path, stretch: Interval) -> Option<Along> {
+    if let [one] = parts {
+        return one.along(path, stretch);
+    }
+    let differ = parts.iter().any(|part| part.direction != direction(parts));
+    let slack = slack_of(path);
+    let mut legs: SmallVec<[(Interval, usize); 4]> = SmallVec::new();
+    for (number, part) in parts.iter().enumerate() {
+        let inside = if slack.is_finite() { union(part.clip(path), slack) } else { Intervals::new() };
+        let cut = inside.iter().filter_map(|i| Interval::within(i.t_in.max(stretch.t_in), i.t_out.min(stretch.t_out)));
+        legs.extend(cut.map(|cut| (cut, number)));
+    }
+    legs.sort_unstable_by(|(a, m), (b, n)| a.t_in.total_cmp(&b.t_in).then(m.cmp(n)));
+    let (mut whole, mut to): (Option<Along>, f64) = (None, stretch.t_in);
+    for (leg, number) in legs {
+        let Some(leg) = Interval::within(leg.t_in.max(to), leg.t_out) else { continue };
+        let Some(part) = parts.get(number) else { continue };
+        let Some(mut one) = part.along(path, leg) else { continue };
+        to = leg.t_out;
+        if differ && !part.direction.covers(one.progress_m) {
+            one.progress_m = 0.0;
+        }
+        whole = Some(match whole {
+            None => one,
+            Some(before) => Along {
+                from_m: before.from_m,
+                offset_in_m: before.offset_in_m,
+                progress_m: before.progress_m + one.progress_m,
+                ..one
+            },
+        });
+    }
+    whole
 }
 
 /// A corridor in its plane.

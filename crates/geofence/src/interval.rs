@@ -2,6 +2,13 @@
 
 use smallvec::SmallVec;
 
+use crate::BOUNDARY_M;
+use crate::plane::Path;
+
+/// Pieces of a path this near are one, and one this short is a touch, in metres: pieces of a shape overlap by the
+/// boundary's width on either side, so a touch has a length too.
+const UNION_SLACK_M: f64 = 4.0 * BOUNDARY_M;
+
 /// A closed stretch of a path, `0 <= t_in <= t_out <= 1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
@@ -26,6 +33,11 @@ impl Interval {
         (lo <= hi && whole.t_in <= whole.t_out).then_some(whole)
     }
 
+    /// From `t_in` to `t_out`; `None` when that is nothing.
+    pub(crate) fn within(t_in: f64, t_out: f64) -> Option<Self> {
+        (t_in < t_out).then_some(Self { t_in, t_out })
+    }
+
     fn point(t: f64) -> Self {
         Self { t_in: t, t_out: t }
     }
@@ -40,6 +52,11 @@ pub(crate) struct Clip {
     pub(crate) ends_inside: bool,
     /// Where it is inside: without order, overlapping, not in agreement with its ends.
     pub(crate) pieces: Intervals,
+}
+
+/// What is no more than a touch on this path, as a share of it; not finite when it has no length.
+pub(crate) fn slack_of(path: &Path) -> f64 {
+    UNION_SLACK_M / path.length_m()
 }
 
 /// Sorts pieces, joins those that overlap or are at most `slack` apart, drops what is not longer than `slack`.

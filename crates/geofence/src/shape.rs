@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use geo_types::{Coord, LineString, MultiPolygon};
 
-use crate::corridor::{Along, Corridor, Direction};
+use crate::corridor::{self, Along, Corridor, Direction};
 use crate::cover::{Canvas, Drawing};
 use crate::error::{At, Extent, ShapeError};
 use crate::grid::Grid;
-use crate::interval::{Clip, Interval, Intervals, agree_with_ends, of_point, union};
+use crate::interval::{Clip, Interval, Intervals, agree_with_ends, of_point, slack_of, union};
 use crate::plane::{Path, Plane, Xy, bounds};
 use crate::point::{Bbox, Point};
 use crate::polygon::Part;
 use crate::simple::Rings;
 use crate::{BOUNDARY_M, MAX_LAT_DEG, MAX_VERTICES, circle, polygon};
 
-/// Pieces of a path this near are one, and one this short is a touch, in metres: pieces of a shape overlap by the
-/// boundary's width on either side, so a touch has a length too.
-const UNION_SLACK_M: f64 = 4.0 * BOUNDARY_M;
 /// On so few cells a shape is taken to be everywhere.
 const CELLS_DRAWN_MIN: usize = 4;
 
@@ -34,8 +31,11 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Polygon(Arc<[Part]>),
-    Circle { radius_m: f64 },
-    Corridor(Arc<Corridor>),
+    Circle {
+        radius_m: f64,
+    },
+    /// One or more; a road that is restricted in sections has one for each.
+    Corridors(Arc<[Corridor]>),
 }
 
 impl Shape {
@@ -99,22 +99,39 @@ impl Shape {
     /// Names the vertex: not finite, out of range, less than 2 different ones, too many; or half width not within
     /// `0 < w <=` [`MAX_HALF_WIDTH_M`](crate::MAX_HALF_WIDTH_M).
     pub fn corridor(axis: &LineString<f64>, half_width_m: f64, direction: Direction) -> Result<Self, ShapeError> {
-        check_count(axis.0.len())?;
-        check_coordinates(0, 0, &axis.0)?;
-        check_extent(Extent::HalfWidth, half_width_m)?;
-        let plane = Plane::at(centre_of(axis.coords()));
-        let mut vertices: Vec<Xy> = projected(plane, axis).collect();
-        vertices.dedup();
-        if vertices.len() < 2 {
-            let distinct = vertices.len();
-            return Err(ShapeError::TooFewVertices { part: 0, ring: 0, distinct, needed: 2 });
+        Self::corridors(&[(axis, half_width_m, direction)])
+    }
+
+    /// Several such bands, each with its axis, half width and direction: what lies in any of them is inside.
+    ///
+    /// # Errors
+    /// As [`Shape::corridor`], with the part; and when there is none.
+    pub fn corridors(bands: &[(&LineString<f64>, f64, Direction)]) -> Result<Self, ShapeError> {
+        check_count(bands.iter().map(|(axis, ..)| axis.0.len()).sum())?;
+        for (part, (axis, half_width_m, _)) in bands.iter().enumerate() {
+            check_coordinates(part, 0, &axis.0)?;
+            check_extent(Extent::HalfWidth, *half_width_m)?;
         }
-        let (lo, hi) = bounds(vertices.iter().map(|&v| (v, v)));
-        Ok(Self {
-            plane,
-            bbox: plane.bbox(lo, hi, half_width_m + 2.0 * BOUNDARY_M),
-            kind: Kind::Corridor(Arc::new(Corridor::new(&vertices, half_width_m, direction))),
-        })
+        if bands.is_empty() {
+            return Err(ShapeError::Empty);
+        }
+        let plane = Plane::at(centre_of(bands.iter().flat_map(|(axis, ..)| axis.coords())));
+        let mut parts = Vec::with_capacity(bands.len());
+        let mut around: Option<Bbox> = None;
+        for (part, (axis, half_width_m, direction)) in bands.iter().enumerate() {
+            let mut vertices: Vec<Xy> = projected(plane, axis).collect();
+            vertices.dedup();
+            if vertices.len() < 2 {
+                let distinct = vertices.len();
+                return Err(ShapeError::TooFewVertices { part, ring: 0, distinct, needed: 2 });
+            }
+            let (lo, hi) = bounds(vertices.iter().map(|&v| (v, v)));
+            let bbox = plane.bbox(lo, hi, half_width_m + 2.0 * BOUNDARY_M);
+            around = Some(around.map_or(bbox, |around| around.union(bbox)));
+            parts.push(Corridor::new(&vertices, *half_width_m, *direction));
+        }
+        let bbox = around.ok_or(ShapeError::Empty)?;
+        Ok(Self { plane, bbox, kind: Kind::Corridors(parts.into()) })
     }
 
     /// A box in degrees that holds the whole shape; tight but for the ends of a corridor.
@@ -140,7 +157,7 @@ impl Shape {
         match &self.kind {
             Kind::Polygon(parts) => polygon::depth_m(parts, p),
             Kind::Circle { radius_m } => circle::depth_m(*radius_m, p),
-            Kind::Corridor(corridor) => corridor.depth_m(p),
+            Kind::Corridors(parts) => parts.iter().map(|part| part.depth_m(p)).fold(f64::NEG_INFINITY, f64::max),
         }
     }
 
@@ -156,7 +173,7 @@ impl Shape {
         let Clip { starts_inside, ends_inside, pieces } = self.clip(&path);
         let (starts_inside, ends_inside) =
             (starts_inside && self.bbox.contains(a), ends_inside && self.bbox.contains(b));
-        let slack = UNION_SLACK_M / path.length_m();
+        let slack = slack_of(&path);
         if slack >= 0.5 || slack.is_nan() {
             return of_point(starts_inside, ends_inside);
         }
@@ -170,24 +187,26 @@ impl Shape {
     /// `None` if the shape is no corridor, or the stretch does not begin and end inside. Around a bend, progress
     /// is true to about the half width.
     pub fn along(&self, a: Point, b: Point, stretch: Interval) -> Option<Along> {
-        let Kind::Corridor(corridor) = &self.kind else {
+        let Kind::Corridors(parts) = &self.kind else {
             return None;
         };
-        corridor.along(&Path::new(self.plane.project(a), self.plane.project(b)), stretch)
+        corridor::along(parts, &Path::new(self.plane.project(a), self.plane.project(b)), stretch)
     }
 
-    /// Which way of travel a corridor is meant for; `None` if the shape has no axis.
+    /// Which way of travel a corridor is meant for; `None` if the shape has no axis. Of corridors that differ it is both:
+    /// what runs against one of them is no progress in [`along`](Self::along).
     pub fn direction(&self) -> Option<Direction> {
         match &self.kind {
-            Kind::Corridor(corridor) => Some(corridor.direction),
+            Kind::Corridors(parts) => Some(corridor::direction(parts)),
             Kind::Polygon(_) | Kind::Circle { .. } => None,
         }
     }
 
-    /// Metres from the first vertex of a corridor's axis to the last; `None` if the shape has no axis.
+    /// Metres from the first vertex of a corridor's axis to the last, of the shortest if there are several; `None` if the
+    /// shape has no axis.
     pub fn axis_length_m(&self) -> Option<f64> {
         match &self.kind {
-            Kind::Corridor(corridor) => Some(corridor.length_m()),
+            Kind::Corridors(parts) => parts.iter().map(Corridor::length_m).reduce(f64::min),
             Kind::Polygon(_) | Kind::Circle { .. } => None,
         }
     }
@@ -197,7 +216,7 @@ impl Shape {
         match &self.kind {
             Kind::Polygon(parts) => size_of_val(&**parts) + parts.iter().map(Part::heap_bytes).sum::<usize>(),
             Kind::Circle { .. } => 0,
-            Kind::Corridor(corridor) => size_of::<Corridor>() + corridor.heap_bytes(),
+            Kind::Corridors(parts) => size_of_val(&**parts) + parts.iter().map(Corridor::heap_bytes).sum::<usize>(),
         }
     }
 
@@ -211,12 +230,14 @@ impl Shape {
         match &self.kind {
             Kind::Polygon(parts) => drawing.area(parts, canvas),
             Kind::Circle { radius_m } => drawing.circle(*radius_m, canvas),
-            Kind::Corridor(corridor) => {
-                let half_width_m = corridor.half_width_m();
-                for piece in corridor.pieces() {
-                    drawing.piece(piece.bounds(half_width_m), canvas, |middle, half| {
-                        piece.may_meet(half_width_m, middle, half)
-                    });
+            Kind::Corridors(parts) => {
+                for part in parts.iter() {
+                    let half_width_m = part.half_width_m();
+                    for piece in part.pieces() {
+                        drawing.piece(piece.bounds(half_width_m), canvas, |middle, half| {
+                            piece.may_meet(half_width_m, middle, half)
+                        });
+                    }
                 }
             }
         }
@@ -226,7 +247,7 @@ impl Shape {
         let pieces = match &self.kind {
             Kind::Polygon(parts) => return polygon::clip(parts, path),
             Kind::Circle { radius_m } => circle::clip(*radius_m, path),
-            Kind::Corridor(corridor) => corridor.clip(path),
+            Kind::Corridors(parts) => parts.iter().flat_map(|part| part.clip(path)).collect(),
         };
         Clip { starts_inside: self.contains_xy(path.start), ends_inside: self.contains_xy(path.end), pieces }
     }
@@ -235,7 +256,7 @@ impl Shape {
         match &self.kind {
             Kind::Polygon(parts) => polygon::contains(parts, p),
             Kind::Circle { radius_m } => circle::contains(*radius_m, p),
-            Kind::Corridor(corridor) => corridor.contains(p),
+            Kind::Corridors(parts) => parts.iter().any(|part| part.contains(p)),
         }
     }
 }

@@ -45,6 +45,11 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  hazwatch command 云D12345:2 text 前方禁行，请绕行")]
     #[command(name = "command")]
     Send(SendCommand),
+    /// Violations and the work on them: list, look, and take steps, through a running server.
+    #[command(
+        after_help = "Examples:\n  hazwatch case list --overdue\n  hazwatch case show x_...\n  hazwatch case remind x_... 前方禁行，请绕行\n  hazwatch case dispose x_... 已电话核实，驾驶员绕行"
+    )]
+    Case(Case),
     /// Rebuild the views from the journal into a new folder, and compare.
     #[command(after_help = "Example:\n  hazwatch replay --data hazwatch-data --into /tmp/rebuilt")]
     Replay(Replay),
@@ -233,6 +238,95 @@ pub(crate) enum CommandKind {
     },
     /// Ask for the position (0x8201).
     Locate,
+}
+
+/// Options of `case`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Case {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: CaseAction,
+}
+
+/// What can be done about violations.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CaseAction {
+    /// List violations, newest first.
+    List(CaseList),
+    /// One violation with the steps that were taken.
+    Show(CaseShow),
+    /// The driver is reminded (提醒); a text goes to the cab.
+    Remind(CaseStep),
+    /// Somebody works on it (受理).
+    Acknowledge(CaseStep),
+    /// Something was done about it (处置): the cause, and what.
+    Dispose(CaseStep),
+    /// It is over (办结).
+    Close(CaseStep),
+    /// It was none (误报): why.
+    False(CaseStep),
+    /// It is not over after all (重开): why.
+    Reopen(CaseStep),
+    /// Something to know about it (备注).
+    Note(CaseStep),
+}
+
+/// Options of `case list`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CaseList {
+    /// Only on which the work stands so.
+    #[arg(long, value_parser = ["raised", "reminded", "acknowledged", "disposed", "closed", "false"])]
+    pub state: Option<String>,
+    /// Only of which the next step should have been taken by now.
+    #[arg(long)]
+    pub overdue: bool,
+    /// Only of this kind, like V06.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Only of this level.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub level: Option<u8>,
+    /// Only of this vehicle: id, plate or phone.
+    #[arg(long)]
+    pub vehicle: Option<String>,
+    /// Only of this carrier's vehicles: id or exact name.
+    #[arg(long)]
+    pub carrier: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u16,
+    /// As the server says it, one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `case show`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CaseShow {
+    /// Its number, `x_...`.
+    pub id: String,
+    /// As the server says it.
+    #[arg(long)]
+    pub json: bool,
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of a step.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CaseStep {
+    /// Its number, `x_...`.
+    pub id: String,
+    /// What is said.
+    #[arg(default_value = "")]
+    pub text: String,
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
 }
 
 /// Options of `replay`.

@@ -88,3 +88,13 @@ fn problem(status: u16, answer: &Value) -> String {
     }
     message
 }
+
+/// A text as a segment of a path, or a value of a query.
+pub(crate) fn percent(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'_' | b'-' | b'.' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}

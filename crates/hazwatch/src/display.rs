@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fleet::Stats;
 use indicatif::{ProgressBar, ProgressStyle};
-use model::{CommandState, FactKind, Scope, Timestamp};
+use model::{CommandState, FactKind, Scope, Timestamp, ZoneId};
 use store::{ChangeToken, FactRow, Store};
 
 use crate::commands::say;
@@ -100,13 +100,17 @@ impl<'a> Display<'a> {
         let vehicle = registry.vehicle(fact.vehicle);
         let plate =
             vehicle.and_then(|v| v.plate.as_ref()).map_or_else(|| fact.vehicle.to_string(), ToString::to_string);
+        if fact.zone == ZoneId::NONE {
+            let (at, what) = (fact.ended_at.unwrap_or(fact.started_at), fact.ended_at.map_or("begins", |_| "ends"));
+            return format!("{}  {plate} {} {what}", shown(at), fact.kind);
+        }
         let zone = registry.zone_at_revision(fact.zone, fact.zone_revision);
         let zone = zone.map_or_else(|| fact.zone.to_string(), |zone| zone.name.clone());
         let sure = fact.confidence.fraction() * 100.0;
         match fact.ended_at {
             None => {
                 let since = shown(fact.started_at);
-                format!("{since}  {plate} entered {zone} ({}, {sure:.0} % sure)", kind(fact.kind))
+                format!("{since}  {plate} entered {zone} ({}, {sure:.0} % sure)", named(fact.kind))
             }
             Some(end) => {
                 let seconds = end.since_us(fact.started_at) as f64 / 1e6;
@@ -122,8 +126,8 @@ fn shown(time: Timestamp) -> Timestamp {
     Timestamp::from_secs(time.secs())
 }
 
-const fn kind(kind: FactKind) -> &'static str {
-    if kind.is_violation() { "V06 进入禁行区" } else { "visit" }
+fn named(kind: FactKind) -> String {
+    if kind == FactKind::V06 { "V06 进入禁行区".to_owned() } else { kind.to_string() }
 }
 
 /// Whether the driver has been told.

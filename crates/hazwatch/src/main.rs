@@ -14,6 +14,7 @@ mod housekeeping;
 mod journal;
 mod links;
 mod log;
+mod memory;
 mod ports;
 mod scheduling;
 mod truth;
@@ -24,6 +25,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    if matches!(cli.command, cli::Command::Serve(_) | cli::Command::Demo(_)) {
+        memory::keep_few_arenas();
+    }
     match commands::run(cli) {
         Ok(code) => code,
         Err(error) => error.report(),

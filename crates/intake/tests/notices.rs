@@ -93,3 +93,16 @@ fn exemptions_know_their_goods_and_hours() {
     assert_eq!([Some(&empty), Some(&petrol), None].map(by_state), [Tri::Yes, Tri::No, Tri::Unknown]);
     assert!(zones[0].rules[0].no_permits_for.is_some());
 }
+
+/// What is taken in is judged: a notice that restricts a road in sections as well.
+#[test]
+fn they_are_judged() {
+    let mut registry = model::Registry::default();
+    for (seq, zone) in (1..).zip(zones()) {
+        let change = model::Change::ZonePut(zone);
+        registry.apply(&model::ControlRecord { seq, recorded_at: Timestamp(0), actor: String::new(), change });
+    }
+    let zones = rules::Zones::build(&registry);
+    assert_eq!(zones.broken(), []);
+    assert_eq!(zones.len(), 7);
+}

@@ -33,7 +33,7 @@ mod time;
 mod zone;
 mod zone_rule;
 
-pub use case::{CaseStep, Step};
+pub use case::{CaseState, CaseStep, Step, TRANSITIONS, Transition};
 pub use chain::Chain;
 pub use change::{Change, ControlRecord};
 pub use command::{Command, CommandBody, CommandOrigin, CommandState};

@@ -49,6 +49,10 @@ pub enum Permission {
     SettingsRead,
     /// Set thresholds and other settings.
     SettingsWrite,
+    /// Work on violations: remind, acknowledge, dispose, note.
+    CasesWork,
+    /// Decide on them: close, false, reopen.
+    CasesDecide,
 }
 
 impl Permission {
@@ -76,6 +80,8 @@ impl Permission {
         Self::DriversWrite,
         Self::SettingsRead,
         Self::SettingsWrite,
+        Self::CasesWork,
+        Self::CasesDecide,
     ];
 }
 
@@ -128,6 +134,7 @@ impl Role {
                     | Permission::CommandsRead
                     | Permission::EventsRead
                     | Permission::PermitsRead
+                    | Permission::CasesWork
             ),
         }
     }

@@ -74,6 +74,12 @@ pub const THRESHOLDS: &[Threshold] = &[
     row("rules.V15.for_s", 60, HOUR_S, "antenna cut or power off: as long as this"),
     row("rules.V24.ring_after_s", 60, HOUR_S, "an emergency that nobody claims rings on after this"),
     row("rules.V25.silence_s", 300, HOUR_S, "suspected accident: silence after a hard stop"),
+    row("rules.case.acknowledge_2_min", 10, DAY_MIN, "a case of level 2 is acknowledged within this"),
+    row("rules.case.acknowledge_3_min", 5, DAY_MIN, "a case of level 3 is acknowledged within this"),
+    row("rules.case.dispose_2_min", 120, DAY_MIN, "a case of level 2 is disposed of within this"),
+    row("rules.case.dispose_3_min", 30, DAY_MIN, "a case of level 3 is disposed of within this"),
+    row("rules.case.remind_3_s", 60, HOUR_S, "in a case of level 3 the driver is reminded within this"),
+    row("rules.case.review_days", 3, (1, 100), "what was disposed of is closed within so many working days"),
     row("rules.night.from_min", 1320, CLOCK_MIN, "night begins at this minute of the day"),
     row("rules.night.to_min", 360, CLOCK_MIN, "night ends at this minute of the day"),
 ];

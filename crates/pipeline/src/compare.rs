@@ -12,6 +12,8 @@ pub(crate) struct Compared<'a> {
     pub(crate) carrier: Option<CarrierId>,
     /// Envelope as of which it was judged again.
     pub(crate) as_of: u64,
+    /// When that envelope was received.
+    pub(crate) received: Timestamp,
     /// The state that judging began with.
     pub(crate) start: &'a State,
     /// The stored state that was met; `None` when it went on to the end.
@@ -74,19 +76,20 @@ impl Compared<'_> {
     fn revise(&self, row: &FactRow, fact: &Fact) -> FactRow {
         let detected_late = fact.detected_late || row.fact.detected_late;
         let fact = Fact { revision: row.fact.revision + 1, detected_late, ..fact.clone() };
-        self.row(fact, row.case_state)
+        self.row(fact, row.case_state, row.raised_at)
     }
 
     /// A new fact takes over the case of the one that it replaces for the longest.
     fn raise(&self, fact: &Fact, voided: &[FactRow]) -> FactRow {
         let replaced = voided.iter().filter(|row| row.superseded_by == Some(fact.id));
         let heir_of = replaced.max_by_key(|row| (overlap_us(&row.fact, fact), std::cmp::Reverse(row.fact.id)));
-        self.row(fact.clone(), heir_of.map_or(CaseState::Raised, |row| row.case_state))
+        let (state, since) = heir_of.map_or((CaseState::Raised, self.received), |row| (row.case_state, row.raised_at));
+        self.row(fact.clone(), state, since)
     }
 
-    const fn row(&self, fact: Fact, case_state: CaseState) -> FactRow {
+    const fn row(&self, fact: Fact, case_state: CaseState, raised_at: Timestamp) -> FactRow {
         let (carrier, as_of) = (self.carrier, self.as_of);
-        FactRow { fact, carrier, changed: as_of, case_state, as_of, superseded_by: None }
+        FactRow { fact, carrier, changed: as_of, case_state, as_of, superseded_by: None, raised_at }
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) struct Lane {
     fingerprint: Fingerprint,
     /// The last envelope that the views were told of.
     passed: u64,
+    /// When the last envelope was received.
+    received: Timestamp,
     /// Vehicles with late fixes since they were last judged again.
     waiting: BTreeSet<VehicleId>,
     /// Goes with the next message to the views.
@@ -136,6 +138,7 @@ impl Lane {
             tools,
             fingerprint: Fingerprint::default(),
             passed: after,
+            received: Timestamp::MIN,
             waiting,
             jobs: Vec::new(),
             outcomes,
@@ -163,6 +166,7 @@ impl Lane {
             let outcome = match message {
                 Ok(ToLane::Batch { judging, seq, received, fixes, tick, again }) => {
                     self.residents.advance(received);
+                    self.received = received;
                     self.batch(&judging, seq, fixes, tick, again.as_deref())
                 }
                 Ok(ToLane::Moved(fixes)) => {

@@ -71,6 +71,8 @@ impl Span {
 /// Something is to be judged again, as of an envelope.
 pub(crate) struct Order {
     pub(crate) seq: u64,
+    /// When that envelope was received.
+    pub(crate) received: Timestamp,
     pub(crate) judging: Arc<Judging>,
     /// Event times of the fixes that came late.
     pub(crate) late: Option<Span>,

@@ -139,6 +139,7 @@ impl Bench {
             vehicle: job.vehicle,
             carrier: registry.owner(job.vehicle),
             as_of: job.order.seq,
+            received: job.order.received,
             start: &start.state,
             met: met.is_some().then_some(&state),
             found: &found,

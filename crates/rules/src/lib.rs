@@ -34,6 +34,7 @@
 //!   certain is told by its [`Rule`], in the list [`RULES`].
 
 mod bout;
+pub mod case;
 mod codec;
 mod curve;
 mod fact;

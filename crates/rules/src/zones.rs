@@ -68,10 +68,11 @@ fn shape_of(geometry: &Geometry) -> Result<Shape, String> {
         Geometry::Corridor { axis, half_width_m, direction } => {
             Shape::corridor(axis, *half_width_m, direction_of(*direction))
         }
-        Geometry::Corridors(list) => match list.as_slice() {
-            [one] => Shape::corridor(&one.axis, one.half_width_m, direction_of(one.direction)),
-            several => return Err(format!("{} corridors in one zone are not judged", several.len())),
-        },
+        Geometry::Corridors(list) => {
+            let bands: Vec<_> =
+                list.iter().map(|one| (&one.axis, one.half_width_m, direction_of(one.direction))).collect();
+            Shape::corridors(&bands)
+        }
     };
     shape.map_err(|error| error.to_string())
 }

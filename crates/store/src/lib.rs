@@ -32,10 +32,10 @@ mod users;
 
 pub use error::{Cause, StoreError};
 pub use forget::Forgotten;
+pub use model::CaseState;
 pub use rows::{
-    CaseState, ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, LastPosition,
-    Outline, Page, Recovered, Settlement, Source, Stats, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState,
-    Writes,
+    ChangeToken, Checkpoint, CommandRow, Effect, EffectState, FactCursor, FactFilter, FactRow, LastPosition, Outline,
+    Page, Recovered, Settlement, Source, Stats, StoredState, Stranger, StrangerCursor, TrackFix, VehicleState, Writes,
 };
 pub use snapshot::{Copied, copy_users, snapshot};
 pub use store::{Options, Store};

@@ -4,42 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use model::{
-    CarrierId, Command, CommandId, CommandState, EffectId, Fact, FactId, FactKind, Fix, IdError, Marks, Plate,
-    Position, RecordRef, TerminalId, Timestamp, VehicleId, ZoneId,
+    CarrierId, CaseState, Command, CommandId, CommandState, EffectId, Fact, FactId, FactKind, Fix, IdError, Marks,
+    Plate, Position, RecordRef, TerminalId, Timestamp, VehicleId, ZoneId,
 };
 
 use crate::chunk::cells::{self, Extent};
-
-/// Where the work on a fact stands (案件状态).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CaseState {
-    /// Found, and nobody has been told.
-    #[default]
-    Raised = 1,
-    /// The driver has been reminded (已提醒).
-    Reminded = 2,
-}
-
-impl CaseState {
-    /// The name in the API.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Raised => "raised",
-            Self::Reminded => "reminded",
-        }
-    }
-
-    /// The state kept under that number.
-    #[must_use]
-    pub const fn from_number(number: i64) -> Option<Self> {
-        match number {
-            1 => Some(Self::Raised),
-            2 => Some(Self::Reminded),
-            _ => None,
-        }
-    }
-}
 
 /// A fact in one revision, with what the store needs to show it to the right people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +19,11 @@ pub struct FactRow {
     pub carrier: Option<CarrierId>,
     /// Sequence of the envelope at which the row last changed: the order of the feed. Not part of the digest.
     pub changed: u64,
-    /// Where the work on it stands.
+    /// Where effects brought the work on it; the steps of people are in the registry.
     pub case_state: CaseState,
+    /// When it was first stated, by receipt of what it rests on; of one in whose place this was found, if it was. What
+    /// deadlines count from. Not part of the digest.
+    pub raised_at: Timestamp,
     /// Envelope as of which it was judged; at most `changed`. Not part of the digest.
     pub as_of: u64,
     /// For a void fact: the one that was found in its place.
@@ -69,6 +41,8 @@ pub struct FactFilter {
     pub vehicle: Option<VehicleId>,
     /// Only in this zone.
     pub zone: Option<ZoneId>,
+    /// Only of this carrier's vehicles.
+    pub carrier: Option<CarrierId>,
     /// Only what lasted beyond this instant, or began at it.
     pub from: Option<Timestamp>,
     /// Only what began before this instant.

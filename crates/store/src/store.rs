@@ -350,6 +350,24 @@ impl Store {
         facts::revisions(&self.inner.db, scope, id).await
     }
 
+    /// Of these facts those that were found in the place of others, and whose, as pairs (before, after); over as many
+    /// steps as there are, 64 at most. For who has been shown the facts, so without a scope.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn replaced_by(&self, facts: &[FactId]) -> Result<Vec<(FactId, FactId)>, StoreError> {
+        let (mut all, mut ids) = (Vec::new(), facts.to_vec());
+        for _ in 0..64 {
+            let pairs = facts::replaced_by(&self.inner.db, &ids).await?;
+            ids = pairs.iter().map(|(before, _)| *before).collect();
+            all.extend(pairs);
+            if ids.is_empty() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
     /// Facts in their latest revisions that changed after the token, in order (changed, id).
     ///
     /// # Errors

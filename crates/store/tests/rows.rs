@@ -19,6 +19,7 @@ const VIOLATIONS: FactFilter = FactFilter {
     kind: None,
     vehicle: None,
     zone: None,
+    carrier: None,
     from: None,
     to: None,
     open: None,

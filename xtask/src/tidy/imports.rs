@@ -50,7 +50,11 @@ const ROOMS: &[Room] = &[
     Room { folder: "store", may: These(&["model"]), never: &["axum"] },
     Room { folder: "intake", may: These(&["model", "geofence"]), never: &["socket2", "axum"] },
     Room { folder: "evidence", may: These(&["model", "jt808", "journal", "store"]), never: &["axum"] },
-    Room { folder: "api", may: These(&["model", "geofence", "intake", "store"]), never: &["socket2", "prost"] },
+    Room {
+        folder: "api",
+        may: These(&["model", "geofence", "intake", "rules", "store"]),
+        never: &["socket2", "prost"],
+    },
     Room { folder: "console", may: These(&[]), never: &["tokio"] },
     Room { folder: "hazwatch", may: All, never: &[] },
     Room { folder: "fleet", may: These(&["jt808"]), never: &["axum"] },

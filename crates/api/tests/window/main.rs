@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails, in its helpers too")]
 
 mod access;
+mod cases;
 mod contract;
 mod custody;
 mod events;

@@ -451,7 +451,15 @@ pub(crate) fn fact_row(id: FactId, kind: FactKind, vehicle: VehicleId, carrier: 
         measures: Measures::default(),
         evidence: vec![RecordRef { position: Position { shard: 0, seq: 5 }, index: 1, item: 0 }],
     };
-    FactRow { fact, carrier: Some(carrier), changed: 5, case_state: CaseState::Raised, as_of: 5, superseded_by: None }
+    FactRow {
+        fact,
+        carrier: Some(carrier),
+        changed: 5,
+        case_state: CaseState::Raised,
+        as_of: 5,
+        superseded_by: None,
+        raised_at: NOON,
+    }
 }
 
 fn command_row(id: CommandId, terminal: TerminalId, vehicle: VehicleId, carrier: CarrierId) -> CommandRow {

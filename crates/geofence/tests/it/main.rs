@@ -6,6 +6,7 @@ mod crossings;
 mod exact;
 mod index;
 mod oracle;
+mod sections;
 mod validation;
 
 use geo_types::{Coord, LineString, MultiPolygon, Polygon};

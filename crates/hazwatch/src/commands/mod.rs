@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod backup;
+mod case;
 mod check_config;
 mod decode;
 mod demo;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Decode(options) => decode::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Send(options) => send::run(&options),
+        Command::Case(options) => case::run(&options),
         Command::Replay(options) => block_on(replay::run(options)),
         Command::Verify(options) => verify::run(&options),
         Command::Prove(options) => block_on(prove::run(options)),

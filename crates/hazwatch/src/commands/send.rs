@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::say;
 use crate::cli::{CommandKind, SendCommand};
-use crate::client::Client;
+use crate::client::{Client, percent};
 use crate::error::Failure;
 
 pub(super) fn run(options: &SendCommand) -> Result<ExitCode, Failure> {
@@ -16,18 +16,9 @@ pub(super) fn run(options: &SendCommand) -> Result<ExitCode, Failure> {
         }
         CommandKind::Locate => json!({"type": "locate"}),
     };
-    let vehicle: String = options.vehicle.bytes().map(percent).collect();
+    let vehicle = percent(&options.vehicle);
     let path = format!("/vehicles/{vehicle}/commands");
     let answer = Client::connect(&options.server)?.post(&path, "application/json", body.to_string().as_bytes())?;
     say(&answer.to_string());
     Ok(ExitCode::SUCCESS)
-}
-
-/// A byte of a path segment.
-fn percent(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
-    }
 }

@@ -72,7 +72,7 @@ impl Lane {
             return;
         }
         self.tools.shared.rejudging.fetch_add(1, Ordering::Relaxed);
-        let order = Order { seq, judging: judging.clone(), late: span, reach, newest };
+        let order = Order { seq, received: self.received, judging: judging.clone(), late: span, reach, newest };
         if late.in_flight {
             self.deferred += 1;
             late.deferred.push_back(Deferred::Rejudge(order));

@@ -163,7 +163,8 @@ pub(super) fn write(
         writes.effects.extend(cab_text(&fact, zone.map(|zone| &**zone), fix));
         let carrier = place.judging.registry.owner(fact.vehicle);
         let (changed, as_of) = (place.changed, place.seq);
-        writes.facts.push(FactRow { fact, carrier, changed, case_state, as_of, superseded_by: None });
+        let raised_at = fix.received;
+        writes.facts.push(FactRow { fact, carrier, changed, case_state, as_of, superseded_by: None, raised_at });
     }
 }
 

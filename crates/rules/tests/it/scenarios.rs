@@ -30,6 +30,42 @@ fn an_area() -> Geometry {
     area(-5_000, 0, 5_000, 9_000)
 }
 
+/// A road that is restricted in two sections, as stake ranges are.
+#[test]
+fn sections() {
+    let section = |from, to| model::Corridor {
+        axis: model::LineString::from(vec![crate::drive::coord(0, from), crate::drive::coord(0, to)]),
+        half_width_m: 15.0,
+        direction: Direction::Both,
+    };
+    let geometry = Geometry::Corridors(vec![section(0, 1_800), section(4_500, 6_300)]);
+    check(
+        &zones(vec![forbidden(1, geometry)]),
+        &[
+            Case {
+                name: "through both",
+                drive: &[(0, 0, -1_500), (30, 0, 3_000), (60, 0, 7_500)],
+                expect: &[
+                    "V06 1/1 10.000..22.000 high",
+                    "V06 1/1 40.000..52.000 high",
+                    "visit 1/1 10.000..22.000 high",
+                    "visit 1/1 40.000..52.000 high",
+                ],
+            },
+            Case {
+                name: "through the second, and off before the first",
+                drive: &[(0, 0, 7_500), (30, 0, 3_000), (60, 4_500, 3_000)],
+                expect: &["V06 1/1 8.000..20.000 high", "visit 1/1 8.000..20.000 high"],
+            },
+            Case {
+                name: "beneath the second",
+                drive: &[(0, -2_500, 5_400), (30, 2_500, 5_400)],
+                expect: &["visit 1/1 14.105..15.895 high"],
+            },
+        ],
+    );
+}
+
 #[test]
 fn corridors() {
     check(

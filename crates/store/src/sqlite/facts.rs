@@ -11,9 +11,9 @@ use crate::{CaseState, ChangeToken, FactCursor, FactFilter, FactRow, Page, Store
 const COLUMNS: &str = "id, revision, kind, vehicle, zone, zone_revision, started_at, ended_at, confidence, \
      detected_late, rule_revision, fixes_inside, length_m, speed_max_dkmh, start_lon_e7, start_lat_e7, end_lon_e7, \
      end_lat_e7, depth_max_m, start_error_ms, end_error_ms, evidence, carrier, changed, case_state, standing, as_of, \
-     superseded_by";
+     superseded_by, raised_at";
 
-/// Everything but the key, taken over from the row that comes in.
+/// Everything but the key, taken over from the row that comes in; what was raised stays raised.
 const REPLACE: &str = "kind = excluded.kind, vehicle = excluded.vehicle, zone = excluded.zone, \
      zone_revision = excluded.zone_revision, started_at = excluded.started_at, ended_at = excluded.ended_at, \
      confidence = excluded.confidence, detected_late = excluded.detected_late, \
@@ -23,7 +23,8 @@ const REPLACE: &str = "kind = excluded.kind, vehicle = excluded.vehicle, zone = 
      depth_max_m = excluded.depth_max_m, start_error_ms = excluded.start_error_ms, \
      end_error_ms = excluded.end_error_ms, evidence = excluded.evidence, carrier = excluded.carrier, \
      changed = excluded.changed, case_state = excluded.case_state, standing = excluded.standing, \
-     as_of = excluded.as_of, superseded_by = excluded.superseded_by";
+     as_of = excluded.as_of, superseded_by = excluded.superseded_by, \
+     raised_at = min(raised_at, excluded.raised_at)";
 
 fn push_rows(query: &mut QueryBuilder<Sqlite>, rows: &[FactRow]) {
     query.push_values(rows, |mut b, row| {
@@ -55,7 +56,8 @@ fn push_rows(query: &mut QueryBuilder<Sqlite>, rows: &[FactRow]) {
             .push_bind(row.case_state as i64)
             .push_bind(f.standing as i64)
             .push_bind(signed(row.as_of))
-            .push_bind(row.superseded_by.map(|id| wide(id.0)));
+            .push_bind(row.superseded_by.map(|id| wide(id.0)))
+            .push_bind(row.raised_at.0);
     });
 }
 
@@ -96,6 +98,7 @@ fn read(row: &SqliteRow) -> Result<FactRow, StoreError> {
         case_state: f.known("case_state", CaseState::from_number)?,
         as_of: f.bits("as_of")?,
         superseded_by: f.maybe_fact("superseded_by")?,
+        raised_at: f.time("raised_at")?,
     })
 }
 
@@ -178,6 +181,9 @@ pub(crate) async fn rewind(connection: &mut SqliteConnection, seq: u64) -> Resul
             "INSERT INTO fact ({COLUMNS}) SELECT {COLUMNS} FROM fact_revision AS r WHERE r.id IN (SELECT id FROM ahead) \
              AND revision = (SELECT max(revision) FROM fact_revision AS m WHERE m.id = r.id)"
         ),
+        "UPDATE fact SET raised_at = (SELECT min(raised_at) FROM fact_revision AS r WHERE r.id = fact.id) \
+         WHERE id IN (SELECT id FROM ahead)"
+            .to_owned(),
         "DELETE FROM fact_past".to_owned(),
         "DROP TABLE ahead".to_owned(),
     ];
@@ -236,6 +242,9 @@ pub(crate) async fn page(
     if let Some(zone) = filter.zone {
         query.push(" AND zone = ").push_bind(signed(zone.0));
     }
+    if let Some(carrier) = filter.carrier {
+        query.push(" AND carrier = ").push_bind(signed(carrier.0));
+    }
     if let Some(from) = filter.from {
         query.push(" AND (ended_at IS NULL OR ended_at > ").push_bind(from.0);
         query.push(" OR started_at >= ").push_bind(from.0).push(")");
@@ -258,6 +267,25 @@ pub(crate) async fn page(
     let last = items.last().filter(|_| more);
     let next = last.map(|row| FactCursor { started_at: row.fact.started_at, id: row.fact.id });
     Ok(Page { items, next })
+}
+
+/// Of these facts those that were found in the place of others, and whose: (the one before, the one after).
+pub(crate) async fn replaced_by(db: &Db, ids: &[FactId]) -> Result<Vec<(FactId, FactId)>, StoreError> {
+    let mut pairs = Vec::new();
+    for ids in ids.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT id, superseded_by FROM fact WHERE superseded_by IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(wide(id.0));
+        }
+        query.push(") ORDER BY id");
+        let rows = query.build().fetch_all(&db.readers).await.map_err(db.fail("read what a fact replaced"))?;
+        for row in &rows {
+            let f = Fields::of(row, "fact");
+            pairs.extend(f.maybe_fact("superseded_by")?.map(|after| Ok((f.fact("id")?, after))).transpose()?);
+        }
+    }
+    Ok(pairs)
 }
 
 pub(crate) async fn revisions(db: &Db, scope: Scope, id: FactId) -> Result<Vec<FactRow>, StoreError> {

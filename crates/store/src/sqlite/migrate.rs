@@ -38,6 +38,11 @@ pub(crate) const VIEWS: &[Step] = &[
         name: "errors",
         sql: include_str!("../../../../migrations/sqlite/views/202611232110_errors.sql"),
     },
+    Step {
+        version: 2026_1124_1200,
+        name: "cases",
+        sql: include_str!("../../../../migrations/sqlite/views/202611241200_cases.sql"),
+    },
 ];
 
 /// The migrations of `app.db`.

@@ -67,6 +67,7 @@ pub fn fact(id: u128, carrier: Option<u64>, started: i64, changed: u64) -> FactR
         case_state: CaseState::Raised,
         as_of: changed,
         superseded_by: None,
+        raised_at: Timestamp::from_secs(T0 + started),
     }
 }
 
