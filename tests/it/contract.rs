@@ -29,6 +29,7 @@ fn exit_codes_and_errors_help() {
         "import",
         "command",
         "case",
+        "zone",
         "replay",
         "verify",
         "prove",

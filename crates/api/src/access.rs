@@ -74,6 +74,8 @@ pub const ROUTES: &[Route] = &[
     needs(Method::DELETE, "/api/v1/zone-drafts/{id}", Permission::ZonesWrite),
     needs(Method::POST, "/api/v1/zone-drafts/{id}/release", Permission::ZonesWrite),
     needs(Method::POST, "/api/v1/zones/{id}/void", Permission::ZonesWrite),
+    needs(Method::POST, "/api/v1/zone-drafts/{id}/preview", Permission::ZonesWrite),
+    needs(Method::POST, "/api/v1/zones/preview", Permission::ZonesWrite),
     needs(Method::GET, "/api/v1/zones", Permission::ZonesRead),
     needs(Method::POST, "/api/v1/zones", Permission::ZonesWrite),
     needs(Method::GET, "/api/v1/zones/{id}", Permission::ZonesRead),

@@ -65,7 +65,7 @@ pub(crate) async fn create(
     submit(&app, &who, vec![Change::ZoneDraft(zone)], answer).await
 }
 
-fn find(app: &App, id: &str) -> Result<Zone, Problem> {
+pub(crate) fn find(app: &App, id: &str) -> Result<Zone, Problem> {
     let id: ZoneId = lookup::id("draft", id)?;
     let draft = app.registry().records().draft(id).map(|zone| Zone::clone(zone));
     draft.ok_or_else(|| Problem::not_found(format_args!("draft of zone {id}")))

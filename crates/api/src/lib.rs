@@ -33,6 +33,7 @@ mod lots;
 mod metrics;
 mod openapi;
 mod permits;
+mod preview;
 mod problem;
 mod register;
 mod registry_imports;

@@ -18,7 +18,7 @@ use crate::problem::ProblemBody;
 use crate::tracks::FormatName;
 use crate::{
     cases, commands, custody, door, drafts, events, facts, ground, ground_imports, history, imports, lots, permits,
-    registry_imports, rulebook, service, sessions, settings, terminals, tracks, users, vehicles, zones,
+    preview, registry_imports, rulebook, service, sessions, settings, terminals, tracks, users, vehicles, zones,
 };
 
 /// Name of the one security scheme.
@@ -66,6 +66,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(drafts::list, drafts::create))
         .routes(routes!(drafts::delete))
         .routes(routes!(drafts::release))
+        .routes(routes!(preview::draft))
+        .routes(routes!(preview::zone))
         .routes(routes!(permits::list, permits::create))
         .routes(routes!(permits::revoke))
         .routes(routes!(ground::roads))

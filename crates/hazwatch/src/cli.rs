@@ -50,6 +50,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  hazwatch case list --overdue\n  hazwatch case show x_...\n  hazwatch case remind x_... 前方禁行，请绕行\n  hazwatch case dispose x_... 已电话核实，驾驶员绕行"
     )]
     Case(Case),
+    /// Ask before a zone is released, through a running server.
+    #[command(
+        after_help = "Examples:\n  hazwatch zone preview drawn.geojson --crs gcj02\n  hazwatch zone preview z_... --from 2026-11-16T00:00:00+08:00"
+    )]
+    Zone(ZoneArgs),
     /// Rebuild the views from the journal into a new folder, and compare.
     #[command(after_help = "Example:\n  hazwatch replay --data hazwatch-data --into /tmp/rebuilt")]
     Replay(Replay),
@@ -324,6 +329,43 @@ pub(crate) struct CaseStep {
     /// What is said.
     #[arg(default_value = "")]
     pub text: String,
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `zone`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ZoneArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: ZoneAction,
+}
+
+/// What can be asked about zones.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ZoneAction {
+    /// What it would have caught, who is inside now, who is heading there. Nothing is recorded.
+    Preview(ZonePreview),
+}
+
+/// Options of `zone preview`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ZonePreview {
+    /// A GeoJSON file with one zone or several, or the id of a draft (`z_...`).
+    pub zone: String,
+    /// Tracks from then on (RFC 3339) [default: seven days before].
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Up to then [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Coordinate system of the drawing.
+    #[arg(long, value_parser = ["wgs84", "cgcs2000", "gcj02", "bd09"])]
+    pub crs: Option<String>,
+    /// As the server says it, one JSON object a zone.
+    #[arg(long)]
+    pub json: bool,
     /// Where.
     #[command(flatten)]
     pub server: Server,

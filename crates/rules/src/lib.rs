@@ -33,6 +33,7 @@
 //! * **Facts** are stated when they become certain, and again when they end; nothing in between. What makes a fact
 //!   certain is told by its [`Rule`], in the list [`RULES`].
 
+mod approach;
 mod bout;
 pub mod case;
 mod codec;
@@ -52,6 +53,7 @@ mod watch;
 mod wire;
 mod zones;
 
+pub use approach::Sighting;
 pub use codec::StateError;
 pub use fact::fact_id;
 pub use judge::{Context, step};

@@ -210,6 +210,20 @@ impl Zones {
         });
     }
 
+    /// Whether any zone may meet the box between these corners, (longitude, latitude) in degrees; `false` is certain.
+    #[must_use]
+    pub fn may_meet(&self, south_west: (f64, f64), north_east: (f64, f64)) -> bool {
+        self.may_touch(&Bbox {
+            min: Point::new(south_west.0, south_west.1),
+            max: Point::new(north_east.0, north_east.1),
+        })
+    }
+
+    /// Visits every shape that holds `p`, whenever it governs.
+    pub(crate) fn shapes_at(&self, p: Point, mut visit: impl FnMut()) {
+        self.index.at(p, |_, _| visit());
+    }
+
     /// Whether any zone may meet the box, whenever; `false` is certain.
     pub(crate) fn may_touch(&self, around: &Bbox) -> bool {
         self.index.may_touch(around)

@@ -8,6 +8,7 @@ mod contract;
 mod custody;
 mod events;
 mod ground;
+mod preview;
 mod registry;
 mod socket;
 mod support;

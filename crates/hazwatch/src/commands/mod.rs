@@ -15,6 +15,7 @@ mod serve;
 mod simulate;
 mod user;
 mod verify;
+mod zone;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Import(options) => import::run(&options),
         Command::Send(options) => send::run(&options),
         Command::Case(options) => case::run(&options),
+        Command::Zone(options) => zone::run(&options),
         Command::Replay(options) => block_on(replay::run(options)),
         Command::Verify(options) => verify::run(&options),
         Command::Prove(options) => block_on(prove::run(options)),
