@@ -1,6 +1,6 @@
 //! The work on violations (违规处置): where it stands, by when the next step is due, and the steps that people take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -55,13 +55,13 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// By facts and effects alone.
-    fn of(registry: &Registry, row: &FactRow, before: &[FactId]) -> Self {
-        let ids = std::iter::once(row.fact.id).chain(before.iter().copied());
-        let steps = ids.flat_map(|id| registry.records().steps(CaseId(id.0)));
-        let mut steps: Vec<&StepTaken> = steps.collect();
+    /// On these violations as one; of some of all the cab was told.
+    fn of(registry: &Registry, row: &FactRow, ids: &[FactId], told: &BTreeSet<FactId>) -> Self {
+        let mut steps: Vec<&StepTaken> = ids.iter().flat_map(|id| registry.records().steps(CaseId(id.0))).collect();
         steps.sort_by_key(|taken| taken.seq);
-        let case = Case::of(registry, &row.fact, (row.raised_at, row.case_state), &steps);
+        let is_told = ids.iter().any(|id| told.contains(id));
+        let begun = if is_told { CaseState::Reminded } else { row.case_state };
+        let case = Case::of(registry, &row.fact, (row.raised_at, begun), &steps);
         Self { case, steps: steps.into_iter().cloned().collect() }
     }
 
@@ -92,12 +92,14 @@ pub(crate) async fn works(app: &App, registry: &Registry, rows: &[FactRow]) -> R
     for (one, after) in app.deps.store.replaced_by(&ids).await? {
         before.entry(after).or_default().push(one);
     }
-    Ok(rows.iter().map(|row| Work::of(registry, row, &all_before(&before, row.fact.id))).collect())
+    let families: Vec<_> = rows.iter().map(|row| family(&before, row.fact.id)).collect();
+    let told = app.deps.store.told(&families.concat()).await?.into_iter().collect();
+    Ok(rows.iter().zip(&families).map(|(row, ids)| Work::of(registry, row, ids, &told)).collect())
 }
 
-/// Those in whose place it was found, and those in whose place they were.
-fn all_before(before: &BTreeMap<FactId, Vec<FactId>>, id: FactId) -> Vec<FactId> {
-    let mut all: Vec<FactId> = before.get(&id).cloned().unwrap_or_default();
+/// It, those in whose place it was found, and those in whose place they were.
+fn family(before: &BTreeMap<FactId, Vec<FactId>>, id: FactId) -> Vec<FactId> {
+    let mut all = vec![id];
     let mut at = 0;
     while let Some(one) = all.get(at).copied() {
         let more = before.get(&one).map(Vec::as_slice).unwrap_or_default();

@@ -368,6 +368,15 @@ impl Store {
         Ok(all)
     }
 
+    /// Of these facts those of which the cab was told: the terminal has acknowledged the text. For who has been shown the
+    /// facts, so without a scope.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn told(&self, facts: &[FactId]) -> Result<Vec<FactId>, StoreError> {
+        live::told(&self.inner.db, facts).await
+    }
+
     /// Facts in their latest revisions that changed after the token, in order (changed, id).
     ///
     /// # Errors

@@ -81,6 +81,34 @@ async fn a_reminder_goes_to_the_cab() {
     assert_eq!(world.control.names_since(before).len(), 3);
 }
 
+/// The text that the server sends by itself is a reminder once the terminal has acknowledged it.
+#[tokio::test]
+async fn who_was_told_by_the_server_is_reminded() {
+    let world = World::new().await;
+    let us = &world.ours;
+    let uri = format!("/api/v1/violations/{}", us.violation);
+    let fact = FactId(us.violation.parse::<model::CaseId>().unwrap().0);
+    let id = model::EffectId(7);
+    let effect = store::Effect {
+        id,
+        fact,
+        revision: 1,
+        vehicle: us.vehicle,
+        terminal: us.phone,
+        text: "请驶离".to_owned(),
+        raised_at: NOON,
+    };
+    let settlement = store::Settlement { id, state: store::EffectState::Dispatched, command: Some(us.command) };
+    let effects = Writes { effects: vec![effect], settlements: vec![settlement], ..Writes::default() };
+    world.store.write(effects).await.unwrap();
+    assert_eq!(world.get(&us.token, &uri).await.is(200).json()["state"], "raised", "it is only on its way");
+    let mut command = world.store.command(model::Scope::All, us.command).await.unwrap();
+    (command.state, command.seq) = (model::CommandState::Acknowledged, 100);
+    world.store.write(Writes { commands: vec![command], ..Writes::default() }).await.unwrap();
+    let one = world.get(&us.token, &uri).await.is(200).json();
+    assert_eq!((&one["state"], &one["due"]["step"]), (&json!("reminded"), &json!("acknowledge")));
+}
+
 /// Two violations are found to be one: it stands where the two stood together, and knows what was done about both.
 #[tokio::test]
 async fn work_is_inherited() {

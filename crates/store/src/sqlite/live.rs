@@ -1,7 +1,8 @@
 //! Effects, strangers and commands in SQL.
 
 use model::{
-    Command, CommandBody, CommandId, CommandOrigin, CommandState, Plate, PlateColour, Scope, TerminalId, VehicleId,
+    Command, CommandBody, CommandId, CommandOrigin, CommandState, FactId, Plate, PlateColour, Scope, TerminalId,
+    VehicleId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
@@ -44,6 +45,28 @@ pub(crate) async fn write_effects(connection: &mut SqliteConnection, effects: &[
         query.build().persistent(false).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Of these facts those of which the cab was told, and whose terminal has answered so.
+pub(crate) async fn told(db: &Db, facts: &[FactId]) -> Result<Vec<FactId>, StoreError> {
+    let mut told = Vec::new();
+    for facts in facts.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT DISTINCT e.fact AS fact FROM effect AS e JOIN settlement AS s ON s.id = e.id \
+             JOIN command AS c ON c.id = s.command WHERE c.state = ",
+        );
+        query.push_bind(CommandState::Acknowledged as i64).push(" AND e.fact IN (");
+        let mut list = query.separated(", ");
+        for fact in facts {
+            list.push_bind(wide(fact.0));
+        }
+        query.push(")");
+        let rows = query.build().fetch_all(&db.readers).await.map_err(db.fail("read who was told"))?;
+        for row in &rows {
+            told.push(Fields::of(row, "effect").fact("fact")?);
+        }
+    }
+    Ok(told)
 }
 
 pub(crate) async fn write_settlements(

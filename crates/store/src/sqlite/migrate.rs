@@ -43,6 +43,11 @@ pub(crate) const VIEWS: &[Step] = &[
         name: "cases",
         sql: include_str!("../../../../migrations/sqlite/views/202611241200_cases.sql"),
     },
+    Step {
+        version: 2026_1124_1400,
+        name: "reminders",
+        sql: include_str!("../../../../migrations/sqlite/views/202611241400_reminders.sql"),
+    },
 ];
 
 /// The migrations of `app.db`.
