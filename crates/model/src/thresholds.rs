@@ -74,6 +74,8 @@ pub const THRESHOLDS: &[Threshold] = &[
     row("rules.V15.for_s", 60, HOUR_S, "antenna cut or power off: as long as this"),
     row("rules.V24.ring_after_s", 60, HOUR_S, "an emergency that nobody claims rings on after this"),
     row("rules.V25.silence_s", 300, HOUR_S, "suspected accident: silence after a hard stop"),
+    row("rules.approach.again_s", 1800, DAY_S, "who was told of a forbidden zone ahead is told again after this"),
+    row("rules.approach.lead_s", 120, HOUR_S, "who reaches a forbidden zone within this is told; 0: nobody is"),
     row("rules.case.acknowledge_2_min", 10, DAY_MIN, "a case of level 2 is acknowledged within this"),
     row("rules.case.acknowledge_3_min", 5, DAY_MIN, "a case of level 3 is acknowledged within this"),
     row("rules.case.dispose_2_min", 120, DAY_MIN, "a case of level 2 is disposed of within this"),

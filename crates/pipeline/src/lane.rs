@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use model::{Fact, Fix, Marks, Registry, Timestamp, VehicleId};
-use rules::{State, Zones};
+use rules::{Approaches, State, Zones};
 use store::{Store, StoreError, VehicleState, Writes};
 use tokio::sync::mpsc::Sender;
 
@@ -257,14 +257,15 @@ impl Lane {
                 let missing = missing.clone();
                 async move { store.vehicle_states(&missing).await }
             }) {
-                let (state, late) = memory::decode(&row.state).unwrap_or_else(|error| {
+                let (state, late, approaches) = memory::decode(&row.state).unwrap_or_else(|error| {
                     tracing::error!(vehicle = %row.vehicle, error = %model::Chain(&error), "rule state cannot be read; judging it from now on");
-                    (State::default(), None)
+                    (State::default(), None, Approaches::default())
                 });
                 let number = self.residents.insert(row.vehicle, state);
                 if let Some(resident) = self.residents.get_mut(number) {
                     resident.newest = resident.newest.max(row.judged_to);
                     resident.late = late;
+                    resident.approaches = approaches;
                 }
             }
         }
@@ -299,7 +300,7 @@ impl Lane {
                 late.voids_before = std::mem::take(&mut late.voids);
                 void_states.extend(late.voids_before.iter().map(|void| (vehicle, void.from, void.to)));
             }
-            let state = memory::encode(&resident.state, resident.late.as_deref());
+            let state = memory::encode(&resident.state, resident.late.as_deref(), &resident.approaches);
             states.push(VehicleState { vehicle, judged_to: resident.newest, state, last: None });
             resident.late.take_if(|late| late.is_void());
         });

@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use model::{Fact, FactId, Fix, Standing, Timestamp};
+use model::{Fact, FactId, Fix, Standing, Timestamp, ZoneId};
 use prost::Message;
-use rules::{State, StateError};
+use rules::{Approaches, Near, State, StateError};
 use store::CaseState;
 
 use crate::again::Reach;
@@ -148,28 +148,45 @@ pub(crate) enum MemoryError {
 }
 
 /// A vehicle as it is stored (`proto/hazwatch/pipeline/v1/vehicle.proto`).
-pub(crate) fn encode(state: &State, late: Option<&Late>) -> Vec<u8> {
+pub(crate) fn encode(state: &State, late: Option<&Late>, approaches: &Approaches) -> Vec<u8> {
     let bytes = state.encode();
-    let Some(late) = late.filter(|late| late.count > 0 || !late.known.is_empty()) else { return bytes };
+    let late = late.filter(|late| late.count > 0 || !late.known.is_empty());
+    if late.is_none() && approaches.list().is_empty() {
+        return bytes;
+    }
+    let span = late.and_then(|late| late.span);
     let wire = wire::Vehicle {
         state: bytes.into(),
-        count: late.count,
-        from_us: late.span.map(|span| span.from.0),
-        to_us: late.span.map(|span| span.to.0),
-        known: late.known.iter().map(known_to).collect(),
+        count: late.map_or(0, |late| late.count),
+        from_us: span.map(|span| span.from.0),
+        to_us: span.map(|span| span.to.0),
+        known: late.into_iter().flat_map(|late| &late.known).map(known_to).collect(),
+        near: approaches.list().iter().map(near_to).collect(),
     };
     let mut bytes = vec![TAG];
     wire.encode_raw(&mut bytes);
     bytes
 }
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<(State, Option<Box<Late>>), MemoryError> {
-    let Some((&TAG, body)) = bytes.split_first() else { return Ok((State::decode(bytes)?, None)) };
+pub(crate) fn decode(bytes: &[u8]) -> Result<(State, Option<Box<Late>>, Approaches), MemoryError> {
+    let Some((&TAG, body)) = bytes.split_first() else {
+        return Ok((State::decode(bytes)?, None, Approaches::default()));
+    };
     let wire = wire::Vehicle::decode(body)?;
     let span = wire.from_us.zip(wire.to_us).map(|(from, to)| Span { from: Timestamp(from), to: Timestamp(to) });
     let known = wire.known.iter().map(|known| known_from(known).ok_or(MemoryError::Value)).collect::<Result<_, _>>()?;
     let late = Late { count: wire.count, span, known, ..Late::default() };
-    Ok((State::decode(&wire.state)?, Some(Box::new(late))))
+    let approaches = Approaches::from_list(wire.near.iter().map(near_from).collect());
+    let late = (!late.is_void()).then(|| Box::new(late));
+    Ok((State::decode(&wire.state)?, late, approaches))
+}
+
+const fn near_to(near: &Near) -> wire::Near {
+    wire::Near { zone: near.zone.0, last_us: near.last.0, told: near.told }
+}
+
+const fn near_from(near: &wire::Near) -> Near {
+    Near { zone: ZoneId(near.zone), last: Timestamp(near.last_us), told: near.told }
 }
 
 fn known_to(known: &Known) -> wire::Known {
@@ -207,11 +224,16 @@ mod tests {
         };
         let span = Some(Span { from: Timestamp(-5), to: Timestamp(9) });
         let late = Late { count: 3, span, known: vec![known], ..Late::default() };
-        let bytes = encode(&State::default(), Some(&late));
-        let (state, back) = decode(&bytes).expect("reads");
+        let near = Near { zone: ZoneId(4), last: Timestamp(6), told: true };
+        let approaches = Approaches::from_list(vec![near]);
+        let bytes = encode(&State::default(), Some(&late), &approaches);
+        let (state, back, nears) = decode(&bytes).expect("reads");
+        assert_eq!(nears, approaches);
+        let bytes_near = encode(&State::default(), None, &approaches);
+        assert!(matches!(decode(&bytes_near), Ok((_, None, back)) if back == approaches), "nears, and nothing waits");
         let back = back.expect("something waits");
         assert_eq!((state, back.count, back.span, back.known), (State::default(), 3, span, vec![known]));
-        let plain = encode(&State::default(), Some(&Late::default()));
+        let plain = encode(&State::default(), Some(&Late::default()), &Approaches::default());
         assert_eq!(plain, State::default().encode(), "nothing waits, nothing is added");
         assert!(decode(&plain).expect("reads").1.is_none());
         assert!(decode(&bytes[..bytes.len() - 1]).is_err() && decode(&[]).is_err());

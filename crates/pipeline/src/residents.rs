@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use model::{Timestamp, VehicleId};
-use rules::State;
+use rules::{Approaches, State};
 
 use crate::memory::Late;
 use crate::recent::Recent;
@@ -34,6 +34,8 @@ pub(crate) struct Resident {
     seen: Timestamp,
     /// Event time of the latest fix, judged or waiting to be.
     pub(crate) newest: Timestamp,
+    /// The forbidden zones that it nears.
+    pub(crate) approaches: Approaches,
     /// What late fixes left behind.
     pub(crate) late: Option<Box<Late>>,
 }
@@ -51,6 +53,7 @@ impl Resident {
             segment_start: None,
             seen,
             newest,
+            approaches: Approaches::default(),
             late: None,
         }
     }

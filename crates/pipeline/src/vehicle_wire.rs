@@ -15,6 +15,18 @@ pub(crate) struct Vehicle {
     pub(crate) to_us: Option<i64>,
     #[prost(message, repeated, tag = "5")]
     pub(crate) known: Vec<Known>,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) near: Vec<Near>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Near {
+    #[prost(uint64, tag = "1")]
+    pub(crate) zone: u64,
+    #[prost(int64, tag = "2")]
+    pub(crate) last_us: i64,
+    #[prost(bool, tag = "3")]
+    pub(crate) told: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -23,6 +23,17 @@ const METRES_PER_DEGREE: f64 = 111_195.0;
 /// Who is slower is not on the way anywhere, 0.1 km/h.
 const SPEED_MIN_DKMH: u16 = 50;
 
+impl Sighting {
+    /// Where it is, and where it will be in so many seconds if it goes straight on.
+    pub(crate) fn way(&self, seconds: f64) -> (Point, Point) {
+        let metres = f64::from(self.speed_dkmh) / 36.0 * seconds;
+        let angle = f64::from(self.direction_deg).to_radians();
+        let north = metres * libm::cos(angle) / METRES_PER_DEGREE;
+        let east = metres * libm::sin(angle) / (METRES_PER_DEGREE * libm::cos(self.lat.to_radians()).max(0.01));
+        (Point::new(self.lon, self.lat), Point::new(self.lon + east, self.lat + north))
+    }
+}
+
 impl Zones {
     /// Whether any of these zones holds it.
     #[must_use]
@@ -39,11 +50,7 @@ impl Zones {
         if seen.speed_dkmh < SPEED_MIN_DKMH || seen.direction_deg > 360 || self.hold(seen) {
             return None;
         }
-        let metres = f64::from(seen.speed_dkmh) / 36.0 * within_s;
-        let angle = f64::from(seen.direction_deg).to_radians();
-        let north = metres * libm::cos(angle) / METRES_PER_DEGREE;
-        let east = metres * libm::sin(angle) / (METRES_PER_DEGREE * libm::cos(seen.lat.to_radians()).max(0.01));
-        let (here, there) = (Point::new(seen.lon, seen.lat), Point::new(seen.lon + east, seen.lat + north));
+        let (here, there) = seen.way(within_s);
         let mut first: Option<f64> = None;
         self.touching(here, there, |_, inside| {
             if let Some(at) = inside.first().map(|stretch| stretch.t_in) {

@@ -129,6 +129,13 @@ pub const CONFIDENCE_UNSURE: u16 = 500;
 /// Changes of how a rule binds that are looked at between two fixes; after that many none is.
 pub const EDGES_MAX: u32 = 2_000;
 
+// Warnings
+
+/// Who reaches a forbidden zone this soon is told at the first fix, seconds.
+pub const APPROACH_SOON_S: f64 = 30.0;
+/// Zones that one vehicle is kept to be near of at once.
+pub const APPROACHES_MAX: usize = 16;
+
 // State
 
 /// Stays that one vehicle may have open at once. Further zones are not entered until one of them is left.

@@ -124,12 +124,12 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
-/// Something that is to happen in the world because of a fact: today a text to the cab.
+/// Something that is to happen in the world because of what was seen: today a text to the cab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// Hash of (fact, revision, kind of effect).
     pub id: EffectId,
-    /// Because of which fact.
+    /// Because of which fact; a warning of what has not happened has an id that no fact has.
     pub fact: FactId,
     /// In which revision.
     pub revision: u32,

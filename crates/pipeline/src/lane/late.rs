@@ -7,7 +7,7 @@ use model::VehicleId;
 use rules::Zones;
 use store::{FactRow, Writes};
 
-use super::live::{Place, context, write};
+use super::live::{Place, context, take};
 use super::{Gone, Judging, Lane};
 use crate::again::{Again, Anew, Reach};
 use crate::dispatch::lane_of;
@@ -154,9 +154,8 @@ impl Lane {
                 Some(Deferred::Step { seq, judging, fix }) => {
                     self.deferred -= 1;
                     let context = context(resident.vehicle, &judging);
-                    rules::step(&context, &mut resident.state, &fix, &mut self.facts);
                     let place = Place { metrics: &self.tools.metrics, judging: &judging, seq, changed };
-                    write(&place, &fix, Some(late), self.facts.drain(..), writes);
+                    take(&context, &place, resident, &fix, (&mut self.facts, writes));
                 }
             }
         };

@@ -7,9 +7,10 @@ use rules::Context;
 use store::{FactRow, Writes};
 
 use super::{END, Judging, Lane, Placed, Touched};
-use crate::effects::cab_text;
+use crate::effects::{cab_text, is_fresh, warning_text};
 use crate::memory::{Deferred, Late, Span};
 use crate::metrics::Metrics;
+use crate::residents::Resident;
 
 /// What is counted in a batch, and told to the metrics once.
 #[derive(Default)]
@@ -110,10 +111,7 @@ impl Lane {
                     resident.late().deferred.push_back(Deferred::Step { seq, judging, fix });
                     continue;
                 }
-                rules::step(&context, &mut resident.state, fix, &mut self.facts);
-                if !self.facts.is_empty() {
-                    write(&place, fix, resident.late.as_deref_mut(), self.facts.drain(..), writes);
-                }
+                take(&context, &place, resident, fix, (&mut self.facts, writes));
             }
             live.extend(latest.map(|fix| live_position(vehicle, fix)));
         }
@@ -143,8 +141,28 @@ pub(super) fn context(vehicle: VehicleId, judging: &Judging) -> Context<'_> {
     Context { vehicle, zones: &judging.zones, registry: &judging.registry }
 }
 
+/// Judges a fix that came in order, and warns who nears what is forbidden to him.
+pub(super) fn take(
+    context: &Context<'_>,
+    place: &Place<'_>,
+    resident: &mut Resident,
+    fix: &Fix,
+    (facts, writes): (&mut Vec<Fact>, &mut Writes),
+) {
+    rules::step(context, &mut resident.state, fix, facts);
+    if !facts.is_empty() {
+        write(place, fix, resident.late.as_deref_mut(), facts.drain(..), writes);
+    }
+    if is_fresh(fix, fix.time)
+        && let Some(warning) = resident.approaches.step(context, fix)
+        && let Some(zone) = place.judging.registry.zone_at_revision(warning.zone, warning.revision)
+    {
+        writes.effects.push(warning_text(resident.vehicle, zone, &warning, fix));
+    }
+}
+
 /// Makes rows and effects of facts that a fix brought about.
-pub(super) fn write(
+fn write(
     place: &Place<'_>,
     fix: &Fix,
     mut late: Option<&mut Late>,

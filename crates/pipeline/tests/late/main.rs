@@ -10,6 +10,7 @@ mod burst;
 mod cases;
 mod house;
 mod plan;
+mod warnings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

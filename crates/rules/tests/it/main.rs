@@ -5,5 +5,6 @@ mod drive;
 mod motion;
 mod properties;
 mod scenarios;
+mod warnings;
 mod watch;
 mod zone_rules;
