@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use store::Effect;
 
 /// An effect of a fact that was raised on a fix received later than this after its event time is not made: the
-/// driver is somewhere else by then.
+/// driver is somewhere else by then. Nor is one so long before it: the clock of the terminal is wrong.
 const FRESH_MAX_US: i64 = 120 * 1_000_000;
 const CAB_TEXT: &[u8] = b"cab_text";
 const CAB_WARNING: &[u8] = b"cab_warning";
@@ -34,7 +34,7 @@ pub(crate) fn cab_text(fact: &Fact, zone: Option<&Zone>, fix: &Fix) -> Option<Ef
 
 /// Whether a fix tells of that instant soon enough for the driver.
 pub(crate) fn is_fresh(fix: &Fix, at: Timestamp) -> bool {
-    fix.received.since_us(at) <= FRESH_MAX_US && !fix.marks.has(model::Marks::BACKFILL)
+    (-FRESH_MAX_US..=FRESH_MAX_US).contains(&fix.received.since_us(at)) && !fix.marks.has(model::Marks::BACKFILL)
 }
 
 /// The text to the cab for a zone ahead.
